@@ -82,8 +82,8 @@ class Builder final : public nlohmann::json_sax<Json> {
       return &container.back();
     }
     // The ordered map is a vector: appending past its linear duplicate search keeps this linear.
-    auto& members = static_cast<std::vector<Json::object_t::value_type>&>(
-        container.get_ref<Json::object_t&>());
+    auto& members =
+        static_cast<std::vector<Json::object_t::value_type>&>(container.get_ref<Json::object_t&>());
     members.emplace_back(std::move(key_), std::move(value));
     return &members.back().second;
   }
@@ -122,8 +122,10 @@ std::string mark_non_finite(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto starts = [&](std::string_view word) { return text.substr(i, word.size()) == word; };
     if (in_string) {
-      if (text[i] == '\\' && i + 1 < text.size()) out += text[i++];
-      else if (text[i] == '"') in_string = false;
+      if (text[i] == '\\' && i + 1 < text.size())
+        out += text[i++];
+      else if (text[i] == '"')
+        in_string = false;
     } else if (text[i] == '"') {
       in_string = true;
     } else if (starts("-Infinity")) {
