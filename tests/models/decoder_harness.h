@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -24,6 +25,7 @@ struct NamedSpec {
   std::string name;
   DecoderSpec spec;
 };
+inline void PrintTo(const NamedSpec& named, std::ostream* out) { *out << named.name; }
 // One small spec for each family's set of blocks.
 std::vector<NamedSpec> spec_zoo();
 
