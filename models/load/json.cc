@@ -150,6 +150,9 @@ template <class... Args>
 tl::unexpected<Error> wrong(std::string_view name, const Json& value,
                             fmt::format_string<Args...> wanted, Args&&... args) {
   std::string got = value.is_structured() ? value.type_name() : dump_json(value);
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    got = fmt::format("{}", value.get<double>());  // JSON has no word for it
+  }
   if (got.size() > 80) got = got.substr(0, 80) + "...";
   return fail_at(std::string(name), ErrorCode::kInvalid, "{} must be {}, got {}", name,
                  fmt::format(wanted, std::forward<Args>(args)...), got);
