@@ -46,8 +46,8 @@ Result<const ModelFamily*> find_family(const Config& config) {
       if (found == nullptr && contains(family->architectures, architecture)) found = family;
     }
     if (found != nullptr && !contains(found->architectures, architecture)) {
-      return fail(ErrorCode::kUnsupported, "architecture \"{}\" of model_type \"{}\" is not supported",
-                  architecture, type);
+      return fail(ErrorCode::kUnsupported,
+                  "architecture \"{}\" of model_type \"{}\" is not supported", architecture, type);
     }
   }
   if (found == nullptr) {

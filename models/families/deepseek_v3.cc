@@ -35,12 +35,13 @@ MixtureOfExperts parse_experts(const Config& c) {
   MixtureOfExperts moe = read_experts(c, c.size(key));
   moe.shared_inner = static_cast<int>(std::int64_t{moe.inner} * c.count("n_shared_experts", 1) %
                                       (std::int64_t{1} << 30));
-  moe.router = {.score = Router::Score::kSigmoid,
-                .selection_bias = true,
-                .renormalize = c.flag("norm_topk_prob", true),
-                .weight_scale = static_cast<float>(c.number("routed_scaling_factor", kFactorRange, 2.5)),
-                .groups = c.size("n_group", 8),
-                .groups_kept = c.size("topk_group", 4)};
+  moe.router = {
+      .score = Router::Score::kSigmoid,
+      .selection_bias = true,
+      .renormalize = c.flag("norm_topk_prob", true),
+      .weight_scale = static_cast<float>(c.number("routed_scaling_factor", kFactorRange, 2.5)),
+      .groups = c.size("n_group", 8),
+      .groups_kept = c.size("topk_group", 4)};
   const Router& r = moe.router;
   c.require(moe.experts % r.groups == 0 && moe.experts / r.groups >= 2, "n_group",
             "must cut the {} experts into equal groups of two or more, got {}", moe.experts,
@@ -63,13 +64,12 @@ DecoderSpec parse(const Config& c) {
   const int first_sparse = c.count("first_k_dense_replace", 3);
   for (int l = 0; l < layers; ++l) {
     const bool is_dense = l < first_sparse || l % period != 0;
-    spec.layers.push_back({.mixer = attention,
-                           .ffn = is_dense ? Ffn(mlp) : Ffn(experts),
-                           .norm = spec.final_norm});
+    spec.layers.push_back(
+        {.mixer = attention, .ffn = is_dense ? Ffn(mlp) : Ffn(experts), .norm = spec.final_norm});
   }
   // Of training, of distribution over machines, and of the layers that are left out.
-  for (const char* key : {"aux_loss_alpha", "seq_aux", "ep_size", "num_nextn_predict_layers",
-                          "num_mtp_layers"}) {
+  for (const char* key :
+       {"aux_loss_alpha", "seq_aux", "ep_size", "num_nextn_predict_layers", "num_mtp_layers"}) {
     c.ignore(key);
   }
   return spec;

@@ -9,10 +9,10 @@ namespace quire::models {
 namespace {
 
 // Published wrapper configs leave out what equals the class's default.
-constexpr KeyDefault kDefaults[] = {{"vocab_size", 262'208},        {"num_attention_heads", 8},
-                                    {"num_hidden_layers", 26},      {"hidden_size", 2304},
-                                    {"intermediate_size", 9216},    {"sliding_window", 4096},
-                                    {"query_pre_attn_scalar", 256}, {"max_position_embeddings", 131'072}};
+constexpr KeyDefault kDefaults[] = {
+    {"vocab_size", 262'208},        {"num_attention_heads", 8},          {"num_hidden_layers", 26},
+    {"hidden_size", 2304},          {"intermediate_size", 9216},         {"sliding_window", 4096},
+    {"query_pre_attn_scalar", 256}, {"max_position_embeddings", 131'072}};
 
 DecoderSpec parse(const Config& root) {
   const Config c = read_text_config(root).with_defaults(kDefaults);

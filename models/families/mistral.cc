@@ -9,8 +9,7 @@ DecoderSpec parse(const Config& c) {
   DecoderSpec spec = read_model(c);
   Attention attention = read_attention(c, 0, {});
   attention.window = c.is_null("sliding_window") ? 0 : c.tokens("sliding_window", 4096);
-  const Layer layer{
-      .mixer = attention, .ffn = read_mlp(c, "hidden_act"), .norm = spec.final_norm};
+  const Layer layer{.mixer = attention, .ffn = read_mlp(c, "hidden_act"), .norm = spec.final_norm};
   spec.layers.assign(static_cast<std::size_t>(c.layers("num_hidden_layers")), layer);
   return spec;
 }

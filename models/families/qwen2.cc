@@ -10,7 +10,8 @@ DecoderSpec parse(const Config& c) {
   Attention attention = read_attention(c, 0, {});
   attention.qkv_bias = true;
   const std::int64_t window = read_optional_window(c);
-  const int layers = c.layers("num_hidden_layers"), first_windowed = c.count("max_window_layers", 28);
+  const int layers = c.layers("num_hidden_layers"),
+            first_windowed = c.count("max_window_layers", 28);
   const std::vector<int> types =
       read_layer_types(c, layers, {"full_attention", "sliding_attention"});
   for (int l = 0; l < layers; ++l) {

@@ -11,7 +11,8 @@ DecoderSpec parse(const Config& c) {
   attention.q_norm = attention.k_norm = spec.final_norm;
   attention.qkv_bias = attention.out_bias = c.flag("attention_bias", false);
   const std::int64_t window = read_optional_window(c);
-  const int layers = c.layers("num_hidden_layers"), first_windowed = c.count("max_window_layers", 28);
+  const int layers = c.layers("num_hidden_layers"),
+            first_windowed = c.count("max_window_layers", 28);
   const std::vector<int> types =
       read_layer_types(c, layers, {"full_attention", "sliding_attention"});
   for (int l = 0; l < layers; ++l) {

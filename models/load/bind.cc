@@ -131,8 +131,8 @@ class Binder {
       tried += fmt::format("{}\"{}\"", tried.empty() ? "" : " or ", name);
       if (candidate == nullptr) continue;
       if (tensor != nullptr) {
-        return fail(ErrorCode::kInvalid, "{}: both \"{}\" and \"{}\" are there",
-                    place(layer, need), tensor->info.name, name);
+        return fail(ErrorCode::kInvalid, "{}: both \"{}\" and \"{}\" are there", place(layer, need),
+                    tensor->info.name, name);
       }
       found = rule;
       tensor = candidate;
@@ -194,12 +194,20 @@ class Binder {
     std::vector<Shape> allowed;
     switch (rule.form) {
       case TensorForm::kPlain:
-        if (binding.kind == WeightKind::kVector && cols == 1) allowed.push_back({rows});
-        else allowed.push_back({rows, cols});
+        if (binding.kind == WeightKind::kVector && cols == 1)
+          allowed.push_back({rows});
+        else
+          allowed.push_back({rows, cols});
         break;
-      case TensorForm::kStacked: allowed.push_back({count, rows, cols}); break;
-      case TensorForm::kMerged: allowed.push_back({count * rows, cols}); break;
-      case TensorForm::kConv: allowed = {{cols, 1, rows}, {cols, rows, 1}}; break;
+      case TensorForm::kStacked:
+        allowed.push_back({count, rows, cols});
+        break;
+      case TensorForm::kMerged:
+        allowed.push_back({count * rows, cols});
+        break;
+      case TensorForm::kConv:
+        allowed = {{cols, 1, rows}, {cols, rows, 1}};
+        break;
     }
     if (std::find(allowed.begin(), allowed.end(), tensor.info.shape) == allowed.end()) {
       return fail(ErrorCode::kInvalid, "tensor \"{}\" has shape {}, the config asks for {} ({})",
@@ -221,8 +229,10 @@ class Binder {
     for (const Checkpoint::Tensor& tensor : checkpoint_.tensors()) {
       if (claimed_.contains(&tensor)) continue;
       const std::string_view what = reason_to_ignore(tensor.info.name);
-      if (what.empty()) unknown.push_back(tensor.info.name);
-      else ++left_out[what];
+      if (what.empty())
+        unknown.push_back(tensor.info.name);
+      else
+        ++left_out[what];
     }
     for (const auto& [what, count] : left_out) {
       bound_.notes.push_back(fmt::format("left out {} tensors: {}", count, what));

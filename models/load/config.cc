@@ -14,16 +14,52 @@ constexpr std::size_t kListMax = 65'536;
 // Keys that never change what a decoder computes: names, versions, training and generation
 // settings, and ids that the tokenizer and generation_config.json decide.
 constexpr std::array kHarmlessKeys = std::to_array<std::string_view>({
-    "_attn_implementation", "_attn_implementation_autoset", "_from_model_config", "_name_or_path",
-    "architectures", "attention_dropout", "auto_map", "bos_token_id", "bos_token_ids",
-    "cache_implementation", "chunk_size_feed_forward", "dtype", "embd_pdrop", "eos_token_id", "gradient_checkpointing",
-    "hidden_dropout", "hidden_dropout_prob", "id2label", "initializer_range", "is_decoder",
-    "is_encoder_decoder", "label2id", "max_length", "model_type", "name_or_path",
-    "output_attentions", "output_hidden_states", "output_router_logits", "pad_token_id",
-    "pretraining_tp", "problem_type", "resid_pdrop", "return_dict", "router_aux_loss_coef",
-    "router_jitter_noise", "sep_token_id", "tie_word_embeddings", "tokenizer_class", "torch_dtype",
-    "torchscript", "transformers.js_config", "transformers_version", "unsloth_fixed",
-    "unsloth_version", "use_bfloat16", "use_cache",
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "_from_model_config",
+    "_name_or_path",
+    "architectures",
+    "attention_dropout",
+    "auto_map",
+    "bos_token_id",
+    "bos_token_ids",
+    "cache_implementation",
+    "chunk_size_feed_forward",
+    "dtype",
+    "embd_pdrop",
+    "eos_token_id",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "hidden_dropout_prob",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "is_encoder_decoder",
+    "label2id",
+    "max_length",
+    "model_type",
+    "name_or_path",
+    "output_attentions",
+    "output_hidden_states",
+    "output_router_logits",
+    "pad_token_id",
+    "pretraining_tp",
+    "problem_type",
+    "resid_pdrop",
+    "return_dict",
+    "router_aux_loss_coef",
+    "router_jitter_noise",
+    "sep_token_id",
+    "tie_word_embeddings",
+    "tokenizer_class",
+    "torch_dtype",
+    "torchscript",
+    "transformers.js_config",
+    "transformers_version",
+    "unsloth_fixed",
+    "unsloth_version",
+    "use_bfloat16",
+    "use_cache",
 });
 
 bool is_harmless(std::string_view key) {
@@ -36,9 +72,12 @@ void unwrap_floats(Json& value) {
   const Json* wrapped = value.size() == 1 ? find_member(value, "__float__") : nullptr;
   if (wrapped != nullptr && wrapped->is_string()) {
     const auto& word = wrapped->get_ref<const std::string&>();
-    if (word == "Infinity") value = std::numeric_limits<double>::infinity();
-    else if (word == "-Infinity") value = -std::numeric_limits<double>::infinity();
-    else if (word == "NaN") value = std::nan("");
+    if (word == "Infinity")
+      value = std::numeric_limits<double>::infinity();
+    else if (word == "-Infinity")
+      value = -std::numeric_limits<double>::infinity();
+    else if (word == "NaN")
+      value = std::nan("");
     return;
   }
   for (Json& child : value) unwrap_floats(child);  // at most JsonLimits::depth deep
@@ -122,8 +161,7 @@ std::int64_t Config::integer(const Json* value, std::string_view key, std::int64
   return min;
 }
 
-std::int64_t Config::need_integer(std::string_view key, std::int64_t min,
-                                  std::int64_t max) const {
+std::int64_t Config::need_integer(std::string_view key, std::int64_t min, std::int64_t max) const {
   const auto at = std::find_if(defaults_.begin(), defaults_.end(),
                                [&](const KeyDefault& known) { return known.key == key; });
   if (at != defaults_.end() && !has(key)) return at->value;
@@ -143,9 +181,7 @@ int Config::count(std::string_view key, int fallback) const {
 int Config::layers(std::string_view key) const {
   return static_cast<int>(need_integer(key, 1, kLayersMax));
 }
-std::int64_t Config::tokens(std::string_view key) const {
-  return need_integer(key, 1, kTokensMax);
-}
+std::int64_t Config::tokens(std::string_view key) const { return need_integer(key, 1, kTokensMax); }
 std::int64_t Config::tokens(std::string_view key, std::int64_t fallback) const {
   return has(key) ? tokens(key) : fallback;
 }
@@ -221,8 +257,8 @@ std::vector<int> Config::counts(std::string_view key) const {
   std::vector<int> out;
   const Json* values = list(key);
   for (std::size_t i = 0; values != nullptr && i < values->size(); ++i) {
-    out.push_back(static_cast<int>(
-        integer(&(*values)[i], fmt::format("{}[{}]", key, i), 0, kSizeMax)));
+    out.push_back(
+        static_cast<int>(integer(&(*values)[i], fmt::format("{}[{}]", key, i), 0, kSizeMax)));
   }
   return out;
 }
@@ -272,10 +308,10 @@ std::vector<std::string> Config::unread_keys() const {
 }
 
 Status Config::finish(bool allow_unknown) const {
-  constexpr std::size_t kShown = 8;
+  static constexpr std::size_t kShown = 8;
   const auto joined = [](const std::vector<std::string>& all, std::string_view separator) {
     std::string text;
-    for (std::size_t i = 0; i < std::min(all.size(), kShown); ++i) {
+    for (std::size_t i = 0; i < std::min<std::size_t>(all.size(), kShown); ++i) {
       text += fmt::format("{}{}", i == 0 ? "" : separator, all[i]);
     }
     if (all.size() > kShown) text += fmt::format("{}and {} more", separator, all.size() - kShown);

@@ -43,8 +43,9 @@ File::~File() {
 Status File::read(std::uint64_t offset, std::span<std::byte> out) const {
   std::size_t done = 0;
   while (done < out.size()) {
-    const ssize_t got = ::pread(fd_, out.data() + done, std::min(out.size() - done, std::size_t{1} << 30),
-                                static_cast<off_t>(offset + done));
+    const ssize_t got =
+        ::pread(fd_, out.data() + done, std::min(out.size() - done, std::size_t{1} << 30),
+                static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
       return fail_at(path_, ErrorCode::kIo, "cannot read {} at byte {}: {}", path_, offset + done,

@@ -22,7 +22,8 @@ class File {
   // the Hugging Face cache consists of them.
   static Result<File> open(const std::filesystem::path& path);
   ~File();
-  File(File&& other) noexcept : path_(std::move(other.path_)), fd_(other.fd_), bytes_(other.bytes_) {
+  File(File&& other) noexcept
+      : path_(std::move(other.path_)), fd_(other.fd_), bytes_(other.bytes_) {
     other.fd_ = -1;
   }
   File& operator=(File&&) = delete;

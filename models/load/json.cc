@@ -161,6 +161,10 @@ tl::unexpected<Error> wrong(std::string_view name, const Json& value,
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    // The library takes a NUL for the end of the text and would not see what follows.
+    return fail(ErrorCode::kInvalid, "invalid JSON: NUL at byte {}", nul);
+  }
   Builder builder(limits);
   bool good = false;
   try {

@@ -29,7 +29,8 @@ Status check_not_quantized(const Config& config) {
   for (const char* key : {"quantization_config", "quantization", "compression_config"}) {
     if (!config.has(key)) continue;
     const Config quantization = config.object(key);
-    const std::string method = quantization.word("quant_method", quantization.word("mode", "affine"));
+    const std::string method =
+        quantization.word("quant_method", quantization.word("mode", "affine"));
     const int bits = quantization.count("bits", 0);
     return fail(ErrorCode::kUnsupported, "{}: {}{} weights are not supported yet", key,
                 bits == 0 ? "" : fmt::format("{}-bit ", bits), method);
@@ -197,7 +198,8 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   QUIRE_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(folder));
   Result<BoundCheckpoint> bound = bind_checkpoint(*parsed->family, checkpoint, model.spec);
   if (!bound) return in_file(folder, bound.error());
-  for (const std::string& note : bound->notes) log(LogLevel::kInfo, "{}: {}", folder.string(), note);
+  for (const std::string& note : bound->notes)
+    log(LogLevel::kInfo, "{}: {}", folder.string(), note);
   for (const auto& tensor : checkpoint.tensors()) model.file_bytes += tensor.info.bytes;
 
   WeightBuilder builder;

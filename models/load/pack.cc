@@ -66,8 +66,7 @@ Result<Hash128> pack_block(const Checkpoint& checkpoint, const Block& block,
       }
     }
   } else {
-    const kernels::PackedMatrix target =
-        builder.matrix(binding.layer, binding.slot, binding.index);
+    const kernels::PackedMatrix target = builder.matrix(binding.layer, binding.slot, binding.index);
     kernels::pack_rows({.data = bytes.data(),
                         .dtype = dtype,
                         .rows = block.rows,

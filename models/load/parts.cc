@@ -113,8 +113,7 @@ RopeScaling read_scaling(const Config& c, const Config& rope, const RopeKeys& ke
 }  // namespace
 
 Norm read_rms_norm(const Config& c, std::string_view key, double fallback) {
-  return {.kind = Norm::Kind::kRms,
-          .eps = static_cast<float>(c.number(key, kEpsRange, fallback))};
+  return {.kind = Norm::Kind::kRms, .eps = static_cast<float>(c.number(key, kEpsRange, fallback))};
 }
 
 DecoderSpec read_model(const Config& c) {

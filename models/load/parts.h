@@ -31,9 +31,9 @@ struct RopeKeys {
   std::string_view layer_type = "full_attention";  // where rope_parameters go by layer type
   std::string_view theta_key = "rope_theta";       // of the old style
   double theta = 10000;
-  double partial = 1;        // share of the width that is rotated
-  bool has_scaling = true;   // false: rope_scaling of the old style is not for these layers
-  bool multimodal = false;   // mrope keys may stand there; for text they change nothing
+  double partial = 1;       // share of the width that is rotated
+  bool has_scaling = true;  // false: rope_scaling of the old style is not for these layers
+  bool multimodal = false;  // mrope keys may stand there; for text they change nothing
 };
 // Old style (rope_theta, rope_scaling) and Transformers 5 style (rope_parameters, flat or by layer
 // type) alike. `width`: of the vector whose first part is rotated.

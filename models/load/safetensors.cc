@@ -154,8 +154,8 @@ Status Checkpoint::read(const Tensor& tensor, std::uint64_t offset,
         tensor.info.bytes);
   const Status done = file_of(tensor).read(tensor.file_offset + offset, out);
   if (!done) {
-    return fail_at(file_of(tensor).path(), done.error().code, "tensor \"{}\": {}",
-                   tensor.info.name, done.error().message);
+    return fail_at(file_of(tensor).path(), done.error().code, "tensor \"{}\": {}", tensor.info.name,
+                   done.error().message);
   }
   return {};
 }

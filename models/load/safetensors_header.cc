@@ -16,16 +16,30 @@ struct DtypeWord {
   int bits;
   std::optional<DType> dtype;
 };
-constexpr std::array<DtypeWord, 22> kDtypeWords = {{
-    {"F32", 32, DType::kF32},     {"BF16", 16, DType::kBf16},  {"F16", 16, DType::kF16},
-    {"F64", 64, DType::kF64},     {"I8", 8, DType::kI8},       {"U8", 8, DType::kU8},
-    {"I16", 16, DType::kI16},     {"U16", 16, DType::kU16},    {"I32", 32, DType::kI32},
-    {"U32", 32, DType::kU32},     {"I64", 64, DType::kI64},    {"U64", 64, DType::kU64},
-    {"BOOL", 8, DType::kBool},    {"F8_E4M3", 8, DType::kF8E4M3},
-    {"F8_E5M2", 8, DType::kF8E5M2}, {"F8_E8M0", 8, {}},        {"F8_E4M3FNUZ", 8, {}},
-    {"F8_E5M2FNUZ", 8, {}},       {"F6_E2M3", 6, {}},          {"F6_E3M2", 6, {}},
-    {"F4", 4, {}},                {"C64", 64, {}},
-}};
+constexpr auto kDtypeWords = std::to_array<DtypeWord>({
+    {"F32", 32, DType::kF32},
+    {"BF16", 16, DType::kBf16},
+    {"F16", 16, DType::kF16},
+    {"F64", 64, DType::kF64},
+    {"I8", 8, DType::kI8},
+    {"U8", 8, DType::kU8},
+    {"I16", 16, DType::kI16},
+    {"U16", 16, DType::kU16},
+    {"I32", 32, DType::kI32},
+    {"U32", 32, DType::kU32},
+    {"I64", 64, DType::kI64},
+    {"U64", 64, DType::kU64},
+    {"BOOL", 8, DType::kBool},
+    {"F8_E4M3", 8, DType::kF8E4M3},
+    {"F8_E5M2", 8, DType::kF8E5M2},
+    {"F8_E8M0", 8, {}},
+    {"F8_E4M3FNUZ", 8, {}},
+    {"F8_E5M2FNUZ", 8, {}},
+    {"F6_E2M3", 6, {}},
+    {"F6_E3M2", 6, {}},
+    {"F4", 4, {}},
+    {"C64", 64, {}},
+});
 
 const DtypeWord* find_dtype(std::string_view word) {
   const auto it = std::find_if(kDtypeWords.begin(), kDtypeWords.end(),
@@ -147,7 +161,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     return refuse(fmt::format("has {} in \"{}\"", what, shown(key_)));
   }
 
-  bool start_entry(std::string name) {
+  bool start_entry(std::string&& name) {
     in_metadata_ = name == "__metadata__";
     tensor_ = {};
     bits_ = 0;
@@ -212,6 +226,9 @@ Result<std::vector<TensorInfo>> parse_safetensors_header(std::string_view header
   if (header.empty() || header.front() != '{') {
     return fail(ErrorCode::kInvalid, "header does not begin with {{");
   }
+  if (header.find('\0') != std::string_view::npos) {  // which the parser takes for the end
+    return fail(ErrorCode::kInvalid, "header contains NUL at byte {}", header.find('\0'));
+  }
   HeaderReader reader(limits);
   bool good = false;
   try {
@@ -234,8 +251,8 @@ Result<std::vector<TensorInfo>> parse_safetensors_header(std::string_view header
     end += tensor.bytes;  // no overflow: bytes = end offset - begin
   }
   if (end != data_bytes) {
-    return fail(ErrorCode::kInvalid, "tensors cover {} bytes, the file has {} after its header", end,
-                data_bytes);
+    return fail(ErrorCode::kInvalid, "tensors cover {} bytes, the file has {} after its header",
+                end, data_bytes);
   }
   return tensors;
 }
