@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cache/cache_manager.h"
 #include "engine/config.h"
+#include "engine/output_token.h"
 #include "engine/sampling.h"
 #include "models/text/tokenizer.h"
 #include "scheduler/request.h"
@@ -18,21 +19,6 @@
 namespace quire::engine {
 
 using RequestId = scheduler::RequestId;
-
-struct TokenLogprob {
-  std::int32_t id = 0;
-  float logprob = 0;
-  int rank = 0;  // 1 = most likely
-};
-
-// A token as it was made, with what was asked about it. Logprobs are raw: log-softmax of the
-// logits before temperature, penalties and bias.
-struct OutputToken {
-  std::int32_t id = 0;
-  float logprob = 0;
-  int rank = 0;
-  std::vector<TokenLogprob> top;
-};
 
 enum class FinishReason { kNone, kStop, kLength, kAbort, kError, kTimeout };
 
