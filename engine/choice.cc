@@ -2,6 +2,7 @@
 #include "engine/choice.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -39,8 +40,6 @@ bool Choice::stops_answer(std::int32_t id) const {
   return contains(params().stop_token_ids, id);
 }
 
-bool Choice::ends_answer(std::int32_t id) const { return stops_answer(id); }
-
 Draws Choice::draw(std::span<const float> rows, std::int64_t position,
                    std::span<const std::int32_t> drafts, SamplerScratch& scratch) {
   const std::size_t vocab = rows.size() / (drafts.size() + 1);
@@ -62,7 +61,7 @@ Draws Choice::draw(std::span<const float> rows, std::int64_t position,
     sampler_.accept(id);
     draws.tokens.push_back(std::move(*token));
     const auto made = made_ + static_cast<std::int64_t>(draws.tokens.size());
-    if (ends_answer(id) || made >= params().max_tokens) return draws;
+    if (stops_answer(id) || made >= params().max_tokens) return draws;
     if (i == drafts.size() || drafts[i] != id) return draws;
   }
   return draws;
@@ -109,8 +108,6 @@ Output Choice::take(Draws& draws, Time now) {
     has_first_token_ = true;
     first_token_ = now;
   }
-  if (!prompt_scores_.empty()) output.prompt_tokens = std::move(prompt_scores_);
-  prompt_scores_.clear();
   for (std::size_t i = 0; i < draws.tokens.size() && !finished_; ++i) {
     const OutputToken& token = draws.tokens[i];
     ++made_;
@@ -133,6 +130,7 @@ Output Choice::take(Draws& draws, Time now) {
     set_finish(output, FinishReason::kError);
   }
   if (finished_ && !matched_text) flush_text(output);
+  if (finished_ || !output.tokens.empty()) output.prompt_tokens = std::exchange(prompt_scores_, {});
   return output;
 }
 
@@ -141,7 +139,7 @@ Output Choice::end(FinishReason finish, Error error) {
   Output output;
   output.choice = index_;
   output.error = std::move(error);
-  output.prompt_tokens = std::move(prompt_scores_);
+  output.prompt_tokens = std::exchange(prompt_scores_, {});
   set_finish(output, finish);
   flush_text(output);
   output.finish = finish;

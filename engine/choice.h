@@ -48,7 +48,8 @@ class Choice {
 
   RequestId scheduler_id() const { return live_->id + static_cast<RequestId>(index_); }
   int index() const { return index_; }
-  LiveRequest& live() { return *live_; }
+  const LiveRequest& live() const { return *live_; }
+  std::shared_ptr<LiveRequest> shared_live() const { return live_; }
   const SamplingParams& params() const { return live_->request.sampling; }
   bool finished() const { return finished_; }
   std::int64_t made() const { return made_; }
@@ -76,7 +77,6 @@ class Choice {
   void close(Output& output, const scheduler::RequestTrace& trace, Time now) const;
 
  private:
-  bool ends_answer(std::int32_t id) const;
   bool stops_answer(std::int32_t id) const;
   void add_text(const OutputToken& token, Output& output);
   void flush_text(Output& output);
