@@ -107,8 +107,7 @@ Result<MemoryPlan> plan_for(const EngineConfig& config, const models::DecoderSpe
 }
 
 void make_memory(const EngineConfig& config, const MemoryPlan& plan,
-                 std::span<const models::KvGroup> groups, Hash128 fingerprint,
-                 EngineParts& parts) {
+                 std::span<const models::KvGroup> groups, Hash128 fingerprint, EngineParts& parts) {
   cache::CacheConfig cache;
   cache::KvStoreConfig store;
   cache.page_tokens = config.block_size;
@@ -191,8 +190,8 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   }
 
   const int threads = config.threads > 0 ? config.threads : allowed_processors();
-  parts.model = std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights),
-                                                options);
+  parts.model =
+      std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights), options);
   parts.runner = std::make_unique<LoadedRunner>(*parts.model, threads);
   parts.clock = std::make_unique<SteadyClock>();
   parts.kernels = &kernels::kernels(isa);

@@ -63,7 +63,8 @@ std::vector<std::string> control_groups() {
 void apply_limit(std::int64_t limit, std::int64_t used, MachineMemory& memory) {
   if (limit <= 0 || limit >= memory.total_bytes) return;
   memory.total_bytes = limit;
-  memory.available_bytes = std::min(memory.available_bytes, std::max<std::int64_t>(limit - used, 0));
+  memory.available_bytes =
+      std::min(memory.available_bytes, std::max<std::int64_t>(limit - used, 0));
 }
 
 // --- the plan -----------------------------------------------------------------------------------
@@ -184,8 +185,8 @@ Result<MemoryPlan> plan_memory(const MemoryDemand& demand) {
   const std::int64_t page_budget = demand.budget_bytes - plan.bytes;
   const std::int64_t enough =
       std::min(kPagesMax, 2 * demand.sequences_max * (pages_of(goal, demand.page_tokens) + 1));
-  const std::int64_t pages = largest(
-      enough, [&](std::int64_t count) { return bytes_with(demand, count) <= page_budget; });
+  const std::int64_t pages =
+      largest(enough, [&](std::int64_t count) { return bytes_with(demand, count) <= page_budget; });
   for (const models::KvGroup& group : demand.groups) {
     plan.page_counts.push_back(static_cast<std::int32_t>(group_pages(demand, group, pages)));
   }
