@@ -85,6 +85,7 @@ void Choice::add_text(const OutputToken& token, Output& output) {
     return;
   }
   if (auto stop = matcher_.push(*piece, output.text)) {
+    stop_matched_ = true;
     output.stop_reason = std::move(*stop);
     set_finish(output, FinishReason::kStop);
   }
@@ -113,9 +114,9 @@ Output Choice::take(Draws& draws, Time now) {
     ++made_;
     const bool is_eos = !params().ignore_eos && contains(context_->eos_ids, token.id);
     if (stops_answer(token.id)) {
-      if (!is_eos) output.stop_reason = fmt::format("token:{}", token.id);
       if (!is_eos && params().include_stop_str_in_output) add_text(token, output);
-      set_finish(output, FinishReason::kStop);
+      if (!is_eos && !finished_) output.stop_reason = fmt::format("token:{}", token.id);
+      if (!finished_) set_finish(output, FinishReason::kStop);
     } else {
       add_text(token, output);
       if (!finished_ && made_ >= params().max_tokens) set_finish(output, FinishReason::kLength);
@@ -123,13 +124,11 @@ Output Choice::take(Draws& draws, Time now) {
     output.tokens.push_back(token);
   }
   draws.tokens.resize(output.tokens.size());
-  const bool matched_text = output.finish == FinishReason::kStop && !output.stop_reason.empty() &&
-                            !output.stop_reason.starts_with("token:");
   if (draws.error && !finished_) {
     output.error = *draws.error;
     set_finish(output, FinishReason::kError);
   }
-  if (finished_ && !matched_text) flush_text(output);
+  if (finished_ && !stop_matched_) flush_text(output);
   if (finished_ || !output.tokens.empty()) output.prompt_tokens = std::exchange(prompt_scores_, {});
   return output;
 }

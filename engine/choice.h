@@ -94,6 +94,7 @@ class Choice {
   Time first_token_ = {};
   bool has_first_token_ = false;
   bool finished_ = false;
+  bool stop_matched_ = false;  // the text is cut: nothing that is held back may follow
 };
 
 }  // namespace quire::engine
