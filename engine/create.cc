@@ -106,13 +106,14 @@ Result<MemoryPlan> plan_for(const EngineConfig& config, const models::DecoderSpe
   return plan_memory(demand);
 }
 
-void make_memory(const EngineConfig& config, const MemoryPlan& plan,
-                 std::span<const models::KvGroup> groups, Hash128 fingerprint, EngineParts& parts) {
+// Pages, states and the scheduler over them.
+void make_memory(const EngineConfig& config, const MemoryPlan& plan, EngineParts& parts) {
+  const std::span<const models::KvGroup> groups = parts.model->kv_groups();
   cache::CacheConfig cache;
   cache::KvStoreConfig store;
   cache.page_tokens = config.block_size;
   cache.prefix_cache = config.prefix_cache;
-  cache.fingerprint = fingerprint;
+  cache.fingerprint = Hasher().add(parts.card.fingerprint).digest();
   for (std::size_t g = 0; g < groups.size(); ++g) {
     cache.groups.push_back({.window = groups[g].window, .page_count = plan.page_counts[g]});
     store.groups.push_back({.page_bytes = groups[g].token_bytes() * config.block_size,
@@ -151,84 +152,104 @@ std::map<std::string, double> defaults_of(const models::GenerationDefaults& defa
   return values;
 }
 
-std::string dtype_words(const std::optional<DType>& dtype) {
-  return dtype ? std::string(dtype_name(*dtype)) : "as stored";
+// What the words of the configuration mean on this machine.
+struct Resolved {
+  kernels::Isa isa = kernels::Isa::kScalar;
+  std::optional<DType> matrix_dtype;  // empty: as stored
+  models::ModelOptions options;
+  int threads = 1;
+};
+
+Result<Resolved> resolve(const EngineConfig& config) {
+  QUIRE_TRY(check(config));
+  Resolved resolved;
+  QUIRE_ASSIGN(resolved.isa, choose_isa(config.isa));
+  QUIRE_ASSIGN(resolved.matrix_dtype, parse_dtype("dtype", config.dtype));
+  QUIRE_ASSIGN(const std::optional<DType> kv_dtype,
+               parse_dtype("kv_cache_dtype", config.kv_cache_dtype));
+  resolved.threads = config.threads > 0 ? config.threads : allowed_processors();
+  resolved.options.kv_dtype = kv_dtype.value_or(DType::kF32);
+  resolved.options.page_tokens = config.block_size;
+  resolved.options.step_tokens_max = config.max_num_batched_tokens;
+  resolved.options.isa = resolved.isa;
+  return resolved;
+}
+
+Result<models::LoadedModel> load(const EngineConfig& config, const Resolved& resolved) {
+  models::LoadOptions options;
+  options.matrix_dtype = resolved.matrix_dtype;
+  options.allow_unknown_config = config.allow_unknown_config;
+  if (config.progress) {
+    options.progress = [&](std::uint64_t done, std::uint64_t total) {
+      config.progress(total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total));
+    };
+  }
+  return models::load_model(config.model, options);
+}
+
+ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const MemoryPlan& plan,
+                    const models::LoadedModel& loaded) {
+  ModelCard card;
+  card.family = loaded.family;
+  card.folder = config.model;
+  card.context_max = plan.context_max;
+  card.vocab = loaded.spec.vocab;
+  card.eos_ids = loaded.eos_ids;
+  card.generation_defaults = defaults_of(loaded.defaults);
+  card.isa = kernels::isa_name(resolved.isa);
+  card.threads = resolved.threads;
+  card.weights_dtype =
+      resolved.matrix_dtype ? std::string(dtype_name(*resolved.matrix_dtype)) : "as stored";
+  card.kv_dtype = dtype_name(resolved.options.kv_dtype);
+  card.weight_bytes = static_cast<std::int64_t>(loaded.weights.bytes());
+  card.kv_bytes = plan.bytes;
+  card.kv_tokens = plan.kv_tokens;
+  card.state_slots = plan.state_slots;
+  for (const models::KvGroup& group : models::kv_groups_of(loaded.spec, resolved.options)) {
+    card.kv_bytes_per_token += group.token_bytes();
+  }
+  card.block_size = config.block_size;
+  card.max_num_seqs = config.max_num_seqs;
+  const Hash128 fingerprint = Hasher(loaded.fingerprint)
+                                  .add(card.kv_dtype)
+                                  .add(static_cast<std::uint64_t>(config.block_size))
+                                  .digest();
+  card.fingerprint = fmt::format("{:016x}{:016x}", fingerprint.high, fingerprint.low);
+  return card;
+}
+
+void log_context(const EngineConfig& config, const MemoryPlan& plan, std::int64_t positions) {
+  if (config.max_model_len > 0 || plan.context_max >= positions) return;
+  log(LogLevel::kWarning,
+      "the context is {} of the model's {} tokens: kv_cache_memory of {} bytes holds no more",
+      plan.context_max, positions, plan.bytes);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
-  QUIRE_TRY(check(config));
-  QUIRE_ASSIGN(const kernels::Isa isa, choose_isa(config.isa));
-  QUIRE_ASSIGN(const std::optional<DType> matrix_dtype, parse_dtype("dtype", config.dtype));
-  QUIRE_ASSIGN(const std::optional<DType> kv_dtype,
-               parse_dtype("kv_cache_dtype", config.kv_cache_dtype));
-
-  models::LoadOptions load;
-  load.matrix_dtype = matrix_dtype;
-  load.allow_unknown_config = config.allow_unknown_config;
-  if (config.progress) {
-    load.progress = [&](std::uint64_t done, std::uint64_t total) {
-      config.progress(total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total));
-    };
-  }
-  QUIRE_ASSIGN(models::LoadedModel loaded, models::load_model(config.model, load));
+  QUIRE_ASSIGN(Resolved resolved, resolve(config));
+  QUIRE_ASSIGN(models::LoadedModel loaded, load(config, resolved));
   EngineParts parts;
   QUIRE_ASSIGN(parts.tokenizer, text::load_tokenizer(config.model));
+  QUIRE_ASSIGN(const MemoryPlan plan, plan_for(config, loaded.spec, resolved.options));
+  resolved.options.context_max = plan.context_max;
+  log_context(config, plan, loaded.spec.positions_max);
+  parts.card = make_card(config, resolved, plan, loaded);
 
-  models::ModelOptions options;
-  options.kv_dtype = kv_dtype.value_or(DType::kF32);
-  options.page_tokens = config.block_size;
-  options.step_tokens_max = config.max_num_batched_tokens;
-  options.isa = isa;
-  QUIRE_ASSIGN(const MemoryPlan plan, plan_for(config, loaded.spec, options));
-  options.context_max = plan.context_max;
-  if (config.max_model_len == 0 && plan.context_max < loaded.spec.positions_max) {
-    log(LogLevel::kWarning,
-        "the context is {} of the model's {} tokens: kv_cache_memory of {} bytes holds no more",
-        plan.context_max, loaded.spec.positions_max, plan.bytes);
-  }
-
-  const int threads = config.threads > 0 ? config.threads : allowed_processors();
-  parts.model =
-      std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights), options);
-  parts.runner = std::make_unique<LoadedRunner>(*parts.model, threads);
+  parts.model = std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights),
+                                                resolved.options);
+  parts.runner = std::make_unique<LoadedRunner>(*parts.model, resolved.threads);
   parts.clock = std::make_unique<SteadyClock>();
-  parts.kernels = &kernels::kernels(isa);
-  const Hash128 fingerprint = Hasher(loaded.fingerprint)
-                                  .add(dtype_name(options.kv_dtype))
-                                  .add(static_cast<std::uint64_t>(config.block_size))
-                                  .digest();
-  make_memory(config, plan, parts.model->kv_groups(), fingerprint, parts);
+  parts.kernels = &kernels::kernels(resolved.isa);
+  make_memory(config, plan, parts);
   if (drafts_of(config) > 0) {
     parts.drafters.push_back(make_predicted_drafter(kNgramMax));
     parts.drafters.push_back(make_prompt_lookup_drafter(kNgramMax));
   }
 
-  ModelCard& card = parts.card;
-  card.family = loaded.family;
-  card.folder = config.model;
-  card.context_max = plan.context_max;
-  card.vocab = parts.model->spec().vocab;
-  card.eos_ids = loaded.eos_ids;
-  card.generation_defaults = defaults_of(loaded.defaults);
-  card.isa = kernels::isa_name(isa);
-  card.threads = threads;
-  card.weights_dtype = dtype_words(matrix_dtype);
-  card.kv_dtype = dtype_name(options.kv_dtype);
-  card.weight_bytes = static_cast<std::int64_t>(parts.model->weight_bytes());
-  card.kv_bytes = plan.bytes;
-  card.kv_tokens = plan.kv_tokens;
-  card.state_slots = plan.state_slots;
-  for (const models::KvGroup& group : parts.model->kv_groups()) {
-    card.kv_bytes_per_token += group.token_bytes();
-  }
-  card.block_size = config.block_size;
-  card.max_num_seqs = config.max_num_seqs;
-  card.fingerprint = fmt::format("{:016x}{:016x}", fingerprint.high, fingerprint.low);
-
   ThreadedEngineConfig threaded;
-  threaded.limits.vocab = card.vocab;
+  threaded.limits.vocab = parts.card.vocab;
   threaded.limits.logprobs_max = config.max_logprobs;
   threaded.context_max = plan.context_max;
   threaded.choices_max = config.max_num_seqs + config.max_num_waiting;
