@@ -88,6 +88,9 @@ class CacheManager {
   // Lets pages cover tokens [computed, end) as far as unreferenced pages go; returns how far.
   std::int64_t grow(SequenceId sequence, std::int64_t end);
 
+  // A snapshot at that position would serve another sequence: its prefix ends there.
+  void want_snapshot(SequenceId sequence, std::int64_t position);
+
   // State saves for the next `rows` rows, of which the last `drafts` are unverified: wanted
   // snapshots, and one slot after each row that a rejection may return to. Lowers `drafts` to the
   // slots there are; then rows must be lowered by the same number. Valid until advance().

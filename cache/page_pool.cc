@@ -6,10 +6,12 @@
 namespace quire::cache {
 
 PagePool::PagePool(std::int32_t count)
-    : pages_(static_cast<std::size_t>(count)), links_(static_cast<std::size_t>(count) + 1) {
-  links_[static_cast<std::size_t>(sentinel())] = {sentinel(), sentinel()};
+    : pages_(static_cast<std::size_t>(count)), links_(static_cast<std::size_t>(count) + 2) {
+  for (const List list : {kFree, kCached}) {
+    links_[static_cast<std::size_t>(sentinel(list))] = {sentinel(list), sentinel(list)};
+  }
   // Page 0 is given first, which makes small cases easy to read.
-  for (std::int32_t page = count - 1; page >= 0; --page) link_after(page, sentinel());
+  for (std::int32_t page = count - 1; page >= 0; --page) link_after(page, sentinel(kFree));
   free_ = count;
 }
 
@@ -52,7 +54,8 @@ void PagePool::release(std::int32_t page) {
   CHECK(it.references > 0, "page {} was released without a reference", page);
   if (--it.references > 0) return;
   const bool cached = it.entry != kNone;
-  link_after(page, cached ? links_[static_cast<std::size_t>(sentinel())].previous : sentinel());
+  link_after(page, cached ? links_[static_cast<std::size_t>(sentinel(kCached))].previous
+                          : sentinel(kFree));
   ++(cached ? cached_ : free_);
 }
 
@@ -70,26 +73,31 @@ void PagePool::forget(std::int32_t page) {
   it.entry = kNone;
   if (it.references > 0) return;
   unlink(page);
-  link_after(page, sentinel());
+  link_after(page, sentinel(kFree));
   --cached_;
   ++free_;
 }
 
 PoolStats PagePool::stats() const { return {count(), count() - free_ - cached_, cached_, free_}; }
 
-void PagePool::check_invariants() const {
-  std::int32_t free = 0, cached = 0;
-  std::int32_t previous = sentinel();
-  for (std::int32_t page = head(); page != sentinel();
+std::int32_t PagePool::check_list(List list) const {
+  std::int32_t listed = 0;
+  std::int32_t previous = sentinel(list);
+  for (std::int32_t page = front(list); page != sentinel(list);
        page = links_[static_cast<std::size_t>(page)].next) {
     const Page& it = pages_[index(page)];
     CHECK(links_[static_cast<std::size_t>(page)].previous == previous, "broken link at {}", page);
     CHECK(it.references == 0, "listed page {} has {} references", page, it.references);
-    CHECK(it.entry != kNone || cached == 0, "free page {} lies behind a cached one", page);
-    ++(it.entry == kNone ? free : cached);
-    CHECK(free + cached <= count(), "the list of {} pages has a cycle", count());
+    CHECK((it.entry == kNone) == (list == kFree), "page {} with entry {} is in the wrong list",
+          page, it.entry);
+    CHECK(++listed <= count(), "the list of {} pages has a cycle", count());
     previous = page;
   }
+  return listed;
+}
+
+void PagePool::check_invariants() const {
+  const std::int32_t free = check_list(kFree), cached = check_list(kCached);
   std::int32_t referenced = 0;
   for (const Page& it : pages_) referenced += it.references > 0 ? 1 : 0;
   CHECK(free == free_ && cached == cached_ && referenced + free + cached == count(),

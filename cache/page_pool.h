@@ -11,10 +11,10 @@ struct PoolStats {
 };
 
 // A page is referenced (by page tables and pins), cached (unreferenced, but an index entry names
-// its content) or free. The unreferenced ones form one intrusive list in the order of reuse: free
-// pages at the front, cached ones behind them from the least to the most recently released. So a
-// cached page is evicted only when it is needed, and a sequence that releases its pages from the
-// tail to the head loses its tail first.
+// its content) or free. The unreferenced ones are linked intrusively: a stack of free pages, and
+// the cached ones from the least to the most recently released. A cached page is evicted only when
+// no free one is left, and a sequence that releases its pages from the tail to the head loses its
+// tail first.
 class PagePool {
  public:
   static constexpr std::int32_t kNone = -1;
@@ -23,7 +23,8 @@ class PagePool {
 
   // The page that acquire() would give, kNone when every page is referenced. Where it has an entry,
   // forget it (and tell the index) before acquiring.
-  std::int32_t next() const { return head() == sentinel() ? kNone : head(); }
+  std::int32_t next() const { return free_ > 0 ? front(kFree) : oldest_cached(); }
+  std::int32_t oldest_cached() const { return cached_ > 0 ? front(kCached) : kNone; }
   // Takes next() with one reference. REQUIRES: it is there and has no entry.
   std::int32_t acquire();
 
@@ -53,13 +54,17 @@ class PagePool {
   };
 
   std::size_t index(std::int32_t page) const;
-  std::int32_t sentinel() const { return count(); }
-  std::int32_t head() const { return links_[static_cast<std::size_t>(sentinel())].next; }
+  enum List { kFree, kCached };
+  std::int32_t sentinel(List list) const { return count() + list; }
+  std::int32_t front(List list) const {
+    return links_[static_cast<std::size_t>(sentinel(list))].next;
+  }
   void link_after(std::int32_t page, std::int32_t previous);
   void unlink(std::int32_t page);
+  std::int32_t check_list(List list) const;
 
   std::vector<Page> pages_;
-  std::vector<Link> links_;  // one more than pages_: the sentinel
+  std::vector<Link> links_;  // two more than pages_: the sentinels
   std::int32_t free_ = 0, cached_ = 0;
 };
 
