@@ -6,12 +6,7 @@
 namespace quire::models {
 namespace {
 
-constexpr std::int64_t kAlignment = 64;
-
-std::int64_t aligned_bytes(std::int64_t floats) {
-  return (floats * static_cast<std::int64_t>(sizeof(float)) + kAlignment - 1) / kAlignment *
-         kAlignment;
-}
+constexpr std::int64_t kAlignedFloats = 16;  // 64 bytes
 
 // The geometry of a layer's keys, or no kv heads.
 KvSite geometry(const Attention& a) {
@@ -63,8 +58,9 @@ void place_kv(KvSite site, const ModelOptions& options, MemoryLayout& layout) {
 
 }  // namespace
 
-std::int64_t StateShape::conv_bytes() const { return aligned_bytes(conv_floats); }
-std::int64_t StateShape::bytes() const { return conv_bytes() + aligned_bytes(state_floats); }
+std::int64_t StateShape::floats() const {
+  return (conv_floats + state_floats + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats;
+}
 
 StateShape state_shape(const Mamba2& m) {
   return {std::int64_t{m.conv_taps - 1} * m.conv_channels(),
@@ -86,7 +82,7 @@ MemoryLayout memory_layout_of(const DecoderSpec& spec, const ModelOptions& optio
     const StateShape shape =
         std::visit([](const auto& mixer) { return state_shape(mixer); }, layer.mixer);
     layout.state_offsets.push_back(shape.state_floats == 0 ? -1 : layout.state_bytes);
-    layout.state_bytes += shape.bytes();
+    layout.state_bytes += shape.floats() * static_cast<std::int64_t>(sizeof(float));
   }
   return layout;
 }

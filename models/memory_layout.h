@@ -27,12 +27,11 @@ struct MemoryLayout {
 
 MemoryLayout memory_layout_of(const DecoderSpec& spec, const ModelOptions& options);
 
-// A recurrent layer's part of a slot: the convolution history [taps - 1, channels], then the state,
-// each rounded up to 64 bytes.
+// A recurrent layer's part of a slot: the convolution history [taps - 1, channels], then the state
+// of each head, then zeros up to a multiple of 64 bytes.
 struct StateShape {
   std::int64_t conv_floats = 0, state_floats = 0;
-  std::int64_t conv_bytes() const;
-  std::int64_t bytes() const;
+  std::int64_t floats() const;
 };
 StateShape state_shape(const Mamba2& mixer);
 StateShape state_shape(const GatedDelta& mixer);

@@ -82,8 +82,8 @@ struct LatentAttention {
   int kv_rank = 0;
   int nope_dim = 0, rope_dim = 0, value_dim = 0;
   float scale = 0;
-  Norm latent_norm = {};   // of the q and kv latents
-  bool bias = false;  // of the two down projections and of the output
+  Norm latent_norm = {};  // of the q and kv latents
+  bool bias = false;      // of the two down projections and of the output
   Rope rope = {};
 };
 
@@ -156,7 +156,7 @@ struct DecoderSpec {
   float logit_softcap = 0;
   float logit_scale = 1;
   Norm final_norm = {};
-  bool tied_head = false;     // the head is the embedding
+  bool tied_head = false;          // the head is the embedding
   std::vector<Layer> layers = {};  // L
 };
 

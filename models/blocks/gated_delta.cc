@@ -83,10 +83,7 @@ void GatedDeltaBlock::scan_head(const Step& step, const SequenceInput& sequence,
   }
   const std::int64_t keys = std::int64_t{spec_.key_heads} * spec_.key_dim;
   const std::int64_t key_head = head / (spec_.value_heads / spec_.key_heads);
-  const std::int64_t floats = std::int64_t{spec_.value_dim} * spec_.key_dim;
-  const StatePart part = {site_.state_offset + state_shape(spec_).conv_bytes() +
-                              head * floats * static_cast<std::int64_t>(sizeof(float)),
-                          floats};
+  const StatePart part = head_state(site_, state_shape(spec_), head, spec_.value_heads);
   run_segments(step, sequence, part, [&](float* state, std::int64_t row, std::int64_t rows) {
     const float* q = convolved_.at(row) + key_head * spec_.key_dim;
     step.kernels.gated_delta({.q = q,

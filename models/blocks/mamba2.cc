@@ -59,10 +59,7 @@ void Mamba2Block::scan_head(const Step& step, const SequenceInput& sequence,
   const std::int64_t group = head / (spec_.heads / spec_.groups);
   const std::int64_t b = spec_.inner() + group * spec_.state_dim;
   const std::int64_t c = b + std::int64_t{spec_.groups} * spec_.state_dim;
-  const std::int64_t floats = std::int64_t{spec_.head_dim} * spec_.state_dim;
-  const StatePart part = {site_.state_offset + state_shape(spec_).conv_bytes() +
-                              head * floats * static_cast<std::int64_t>(sizeof(float)),
-                          floats};
+  const StatePart part = head_state(site_, state_shape(spec_), head, spec_.heads);
   run_segments(step, sequence, part, [&](float* state, std::int64_t row, std::int64_t rows) {
     step.kernels.ssd({.x = convolved_.at(row) + head * spec_.head_dim,
                       .x_stride = convolved_.stride,

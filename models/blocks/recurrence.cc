@@ -11,6 +11,14 @@ constexpr std::int64_t kBlockChannels = 256;
 
 }  // namespace
 
+StatePart head_state(const BlockSite& site, const StateShape& shape, std::int64_t head,
+                     std::int64_t heads) {
+  const std::int64_t floats = shape.state_floats / heads;
+  const std::int64_t begin = shape.conv_floats + head * floats;
+  return {.offset_bytes = site.state_offset + begin * static_cast<std::int64_t>(sizeof(float)),
+          .floats = head == heads - 1 ? shape.floats() - begin : floats};
+}
+
 ShortConv::ShortConv(const BlockSite& site, const Shape& shape)
     : shape_(shape), state_offset_(site.state_offset) {
   const std::span<const float> weight = site.weights.vector(site.layer, Slot::kConv);

@@ -18,6 +18,11 @@ struct StatePart {
   }
 };
 
+// The state of head `head` of `heads` equal ones. The last one owns the layer's padding too, so
+// that a saved slot equals the working slot in every byte.
+StatePart head_state(const BlockSite& site, const StateShape& shape, std::int64_t head,
+                     std::int64_t heads);
+
 // Runs run(row_begin, rows) over the rows of a sequence (flat row numbers), cut behind each row
 // whose state is to be saved, and save(slot) after each such row.
 template <class Run, class Save>
