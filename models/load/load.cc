@@ -139,7 +139,7 @@ Status plan_memory(const BoundCheckpoint& bound, const LoadOptions& options,
   return {};
 }
 
-Hash128 fingerprint_of(const std::string& config, const Checkpoint& checkpoint, Hash128 sample) {
+Hash128 fingerprint_of(const std::string& config, const Checkpoint& checkpoint, Hash128 content) {
   Hasher hasher;
   hasher.add(config);
   std::map<std::string_view, const TensorInfo*> sorted;  // the same for any split into shards
@@ -150,7 +150,7 @@ Hash128 fingerprint_of(const std::string& config, const Checkpoint& checkpoint, 
     hasher.add(name).add(info->dtype_word).add(info->shape.size());
     for (const std::int64_t dim : info->shape) hasher.add(static_cast<std::uint64_t>(dim));
   }
-  return hasher.add(sample.high).add(sample.low).digest();
+  return hasher.add(content.high).add(content.low).digest();
 }
 
 }  // namespace
@@ -205,8 +205,8 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   WeightBuilder builder;
   QUIRE_TRY(plan_memory(*bound, options, builder));
   builder.allocate();
-  QUIRE_ASSIGN(const Hash128 sample, pack_weights(checkpoint, *bound, builder, options.progress));
-  model.fingerprint = fingerprint_of(config_text, checkpoint, sample);
+  QUIRE_ASSIGN(const Hash128 content, pack_weights(checkpoint, *bound, builder, options.progress));
+  model.fingerprint = fingerprint_of(config_text, checkpoint, content);
   model.weights = builder.finish();
   return model;
 }

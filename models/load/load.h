@@ -36,8 +36,8 @@ struct LoadedModel {
   Weights weights;
   std::vector<std::int32_t> eos_ids;  // ascending; generation_config.json before config.json
   GenerationDefaults defaults;
-  // Of config and weights (names, types, shapes and a sample of the bytes), not of their place: a
-  // cached page is valid for exactly the models with this fingerprint.
+  // Of config and weights (names, types, shapes and bytes), not of their place: a cached page is
+  // valid for exactly the models with this fingerprint.
   Hash128 fingerprint;
   std::uint64_t file_bytes = 0;  // of all tensors in the files
 };

@@ -2,9 +2,13 @@
 #include "models/load/pack.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <mutex>
+#include <optional>
+#include <span>
 
 #include "base/parallel.h"
 
@@ -12,7 +16,6 @@ namespace quire::models {
 namespace {
 
 constexpr std::int64_t kBlockBytes = 4 << 20;
-constexpr std::size_t kSampleStride = 64 << 10, kSampleBytes = 64;
 
 // Rows [row, row + rows) of a binding.
 struct Block {
@@ -34,6 +37,26 @@ std::vector<Block> cut_blocks(const std::vector<Binding>& bindings) {
     }
   }
   return blocks;
+}
+
+// A hash of all the bytes at memory speed: eight chains, each step a bijection of its word, so that
+// any one changed word changes the result.
+Hash128 digest_bytes(std::span<const std::byte> bytes) {
+  constexpr std::size_t kLanes = 8, kRound = kLanes * sizeof(std::uint64_t);
+  std::array<std::uint64_t, kLanes> lanes = {1, 2, 3, 4, 5, 6, 7, 8};
+  std::array<std::uint64_t, kLanes> words;
+  const std::size_t whole = bytes.size() / kRound * kRound;
+  for (std::size_t at = 0; at < whole; at += kRound) {
+    std::memcpy(words.data(), bytes.data() + at, kRound);
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      lanes[i] = (std::rotl(lanes[i], 23) ^ words[i]) * 0x9e3779b97f4a7c15ull;
+    }
+  }
+  Hasher hasher;
+  for (const std::uint64_t lane : lanes) hasher.add(lane);
+  const std::span<const std::byte> tail = bytes.subspan(whole);
+  hasher.add(std::string_view(reinterpret_cast<const char*>(tail.data()), tail.size()));
+  return hasher.digest();
 }
 
 float element(const std::byte* data, DType dtype, std::int64_t at) {
@@ -76,12 +99,7 @@ Result<Hash128> pack_block(const Checkpoint& checkpoint, const Block& block,
                        block.row, target.rows, target.dtype,
                        builder.matrix_data(binding.layer, binding.slot, binding.index));
   }
-  Hasher hasher;
-  for (std::size_t at = 0; at < bytes.size(); at += kSampleStride) {
-    const std::size_t count = std::min(kSampleBytes, bytes.size() - at);
-    hasher.add(std::string_view(reinterpret_cast<const char*>(bytes.data() + at), count));
-  }
-  return hasher.digest();
+  return digest_bytes(bytes);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace quire::models {
 
 // Reads every bound weight in blocks of a few MiB and packs it where `builder` allocated it.
-// Returns a hash of a sample of the bytes of every binding (64 of each 64 KiB), in binding order.
+// Returns a hash of the bytes of every binding, in binding order.
 Result<Hash128> pack_weights(const Checkpoint& checkpoint, const BoundCheckpoint& bound,
                              const WeightBuilder& builder,
                              const std::function<void(std::uint64_t, std::uint64_t)>& progress);

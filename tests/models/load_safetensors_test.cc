@@ -163,8 +163,7 @@ TEST(Safetensors, RefusesOverlapsDuplicatesAndOddHeaders) {
   EXPECT_THAT(header("{" + a + "," + a + "}", 4).error().message, HasSubstr("appears twice"));
   EXPECT_THAT(header("{" + a + "}", 5).error().message, HasSubstr("the file has 5"));
   EXPECT_THAT(header(R"({"__metadata__":{"k":1}})", 0).error().message, HasSubstr("__metadata__"));
-  for (const char* text :
-       {"", "[]", " {}", "\xef\xbb\xbf{}", "{", "{}x", "{\"a\"}", "nul"}) {
+  for (const char* text : {"", "[]", " {}", "\xef\xbb\xbf{}", "{", "{}x", "{\"a\"}", "nul"}) {
     EXPECT_FALSE(header(text, 0)) << text;
   }
   EXPECT_FALSE(header(std::string("{}\0", 3), 0));
