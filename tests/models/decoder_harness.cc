@@ -1,5 +1,5 @@
 // Random weights by slot, the specs of the families in small, and a step driver without scheduler.
-#include "decoder_harness.h"
+#include "tests/models/decoder_harness.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "decoder_harness.h"
+#include "tests/models/decoder_harness.h"
 
 namespace quire::models {
 namespace {

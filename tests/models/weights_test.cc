@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "decoder_harness.h"
+#include "tests/models/decoder_harness.h"
 #include "models/memory_layout.h"
 
 namespace quire::models {
