@@ -37,7 +37,7 @@ BANNED = [
     (r"(?<![\w:.])(?:std::)?printf\s*\(", "printf: use fmt or log"),
     (r"(?<![\w:.>])(?:std::)?rand\s*\(\s*\)", "rand: use base/rng.h"),
     (r"(?<![\w_])assert\s*\(", "assert: use CHECK"),
-    (r"(?<!>\()\bnew\s+[A-Za-z_][\w:<>]*\s*[\(\{\[]", "naked new"),
+    (r"^(?!.*unique_ptr<).*\bnew\s+[A-Za-z_][\w:<>]*\s*[\(\{\[]", "naked new"),
     (r"\balloca\s*\(", "alloca"),
     (r"\b(TODO|FIXME|XXX|HACK)\b", "unfinished by its own words"),
     (r"std::random_device", "hidden randomness"),
