@@ -1,4 +1,5 @@
-// Programmer errors: CHECK prints the values and aborts, in every build. DCHECK only in debug builds.
+// Programmer errors: CHECK prints the values and aborts, in every build. DCHECK only in debug
+// builds.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,11 +21,10 @@ std::string check_message(fmt::format_string<Args...> format, Args&&... args) {
 }  // namespace quire
 
 // CHECK(refs > 0, "page {} released twice", page)
-#define CHECK(condition, ...)                                                    \
-  do {                                                                           \
-    if (!(condition)) [[unlikely]]                                               \
-      ::quire::check_failed(#condition, __FILE__, __LINE__,                      \
-                            ::quire::check_message(__VA_ARGS__));                \
+#define CHECK(condition, ...)                                                                     \
+  do {                                                                                            \
+    if (!(condition)) [[unlikely]]                                                                \
+      ::quire::check_failed(#condition, __FILE__, __LINE__, ::quire::check_message(__VA_ARGS__)); \
   } while (false)
 
 #ifdef NDEBUG

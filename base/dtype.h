@@ -7,8 +7,23 @@
 
 namespace quire {
 
-enum class DType { kF32, kBf16, kF16, kF64, kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kBool,
-                   kF8E4M3, kF8E5M2 };
+enum class DType {
+  kF32,
+  kBf16,
+  kF16,
+  kF64,
+  kI8,
+  kU8,
+  kI16,
+  kU16,
+  kI32,
+  kU32,
+  kI64,
+  kU64,
+  kBool,
+  kF8E4M3,
+  kF8E5M2
+};
 
 // Bytes of one element.
 int dtype_bytes(DType dtype);

@@ -1,4 +1,5 @@
-// Expected failures: a closed set of kinds, a message that names the thing, the value and the limit.
+// Expected failures: a closed set of kinds, a message that names the thing, the value and the
+// limit.
 #pragma once
 
 #include <fmt/format.h>
@@ -29,7 +30,8 @@ template <class T>
 using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
-// fail(ErrorCode::kInvalid, "max_tokens {} exceeds the context {}", n, limit) converts to any Result.
+// fail(ErrorCode::kInvalid, "max_tokens {} exceeds the context {}", n, limit) converts to any
+// Result.
 template <class... Args>
 tl::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected<Error>(Error{code, fmt::format(format, std::forward<Args>(args)...)});
@@ -37,8 +39,8 @@ tl::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, A
 
 // The same, with the name of the field or file at fault.
 template <class... Args>
-tl::unexpected<Error> fail_at(std::string param, ErrorCode code,
-                              fmt::format_string<Args...> format, Args&&... args) {
+tl::unexpected<Error> fail_at(std::string param, ErrorCode code, fmt::format_string<Args...> format,
+                              Args&&... args) {
   return tl::unexpected<Error>(
       Error{code, fmt::format(format, std::forward<Args>(args)...), std::move(param)});
 }
@@ -46,10 +48,10 @@ tl::unexpected<Error> fail_at(std::string param, ErrorCode code,
 }  // namespace quire
 
 // Returns the error of a Result or Status expression to the caller.
-#define QUIRE_TRY(expression)                                        \
-  do {                                                               \
-    if (auto quire_status = (expression); !quire_status)             \
-      return tl::unexpected<::quire::Error>(quire_status.error());   \
+#define QUIRE_TRY(expression)                                      \
+  do {                                                             \
+    if (auto quire_status = (expression); !quire_status)           \
+      return tl::unexpected<::quire::Error>(quire_status.error()); \
   } while (false)
 
 #define QUIRE_CONCAT_(a, b) a##b
@@ -58,7 +60,7 @@ tl::unexpected<Error> fail_at(std::string param, ErrorCode code,
 // QUIRE_ASSIGN(auto x, make_x()): binds the value or returns the error to the caller.
 #define QUIRE_ASSIGN(declaration, expression) \
   QUIRE_ASSIGN_(QUIRE_CONCAT(quire_result_, __LINE__), declaration, expression)
-#define QUIRE_ASSIGN_(result, declaration, expression)                  \
-  auto result = (expression);                                           \
-  if (!result) return tl::unexpected<::quire::Error>(result.error());   \
+#define QUIRE_ASSIGN_(result, declaration, expression)                \
+  auto result = (expression);                                         \
+  if (!result) return tl::unexpected<::quire::Error>(result.error()); \
   declaration = std::move(*result)

@@ -19,8 +19,7 @@ struct Hash128 {
 // Not collision-proof against an attacker: users of the hash compare the hashed content on a hit.
 class Hasher {
  public:
-  explicit Hasher(Hash128 seed = {0x71756972655f6869ull, 0x71756972655f6c6full})
-      : state_(seed) {}
+  explicit Hasher(Hash128 seed = {0x71756972655f6869ull, 0x71756972655f6c6full}) : state_(seed) {}
   Hasher& add(std::uint64_t word);
   Hasher& add(std::string_view bytes);
   Hasher& add(std::span<const std::int32_t> tokens);

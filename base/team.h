@@ -15,9 +15,8 @@ class ChunkFunction {
  public:
   template <class F>
   ChunkFunction(const F& f)  // NOLINT: implicit on purpose
-      : object_(&f), call_([](const void* object, int chunk) {
-          (*static_cast<const F*>(object))(chunk);
-        }) {}
+      : object_(&f),
+        call_([](const void* object, int chunk) { (*static_cast<const F*>(object))(chunk); }) {}
   void operator()(int chunk) const { call_(object_, chunk); }
 
  private:

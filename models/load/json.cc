@@ -82,8 +82,8 @@ class Builder final : public nlohmann::json_sax<Json> {
       return &container.back();
     }
     // The ordered map is a vector: appending past its linear duplicate search keeps this linear.
-    auto& members = static_cast<std::vector<Json::object_t::value_type>&>(
-        container.get_ref<Json::object_t&>());
+    auto& members =
+        static_cast<std::vector<Json::object_t::value_type>&>(container.get_ref<Json::object_t&>());
     members.emplace_back(std::move(key_), std::move(value));
     return &members.back().second;
   }
@@ -122,8 +122,10 @@ std::string mark_non_finite(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto starts = [&](std::string_view word) { return text.substr(i, word.size()) == word; };
     if (in_string) {
-      if (text[i] == '\\' && i + 1 < text.size()) out += text[i++];
-      else if (text[i] == '"') in_string = false;
+      if (text[i] == '\\' && i + 1 < text.size())
+        out += text[i++];
+      else if (text[i] == '"')
+        in_string = false;
     } else if (text[i] == '"') {
       in_string = true;
     } else if (starts("-Infinity")) {
@@ -148,6 +150,9 @@ template <class... Args>
 tl::unexpected<Error> wrong(std::string_view name, const Json& value,
                             fmt::format_string<Args...> wanted, Args&&... args) {
   std::string got = value.is_structured() ? value.type_name() : dump_json(value);
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    got = fmt::format("{}", value.get<double>());  // JSON has no word for it
+  }
   if (got.size() > 80) got = got.substr(0, 80) + "...";
   return fail_at(std::string(name), ErrorCode::kInvalid, "{} must be {}, got {}", name,
                  fmt::format(wanted, std::forward<Args>(args)...), got);
@@ -156,6 +161,10 @@ tl::unexpected<Error> wrong(std::string_view name, const Json& value,
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    // The library takes a NUL for the end of the text and would not see what follows.
+    return fail(ErrorCode::kInvalid, "invalid JSON: NUL at byte {}", nul);
+  }
   Builder builder(limits);
   bool good = false;
   try {

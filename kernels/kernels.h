@@ -1,0 +1,218 @@
+// The table of kernels: one row per instruction set, chosen once. All rows give the same bits.
+//
+// The order of every sum is part of the contract, so that no result depends on the batch, on the
+// split over threads or on the instruction set:
+//  - "sequential": acc = fma(a[k], b[k], acc) for ascending k, from 0.
+//  - "lanes": element i goes to lane i % 16 by fma or add in ascending order (missing elements are
+//    not added); the 16 lanes reduce by the tree l[i] += l[i + 8], += 4, += 2, += 1.
+// Transcendental functions are our own polynomials (kernels/simd/math.h), the same on every row.
+// Row pointers need no alignment; PackedMatrix data has 64 bytes. Outputs may alias inputs only
+// where said.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+#include "kernels/packed_matrix.h"
+#include "kernels/paged_kv.h"
+
+namespace quire::kernels {
+
+enum class Isa { kScalar, kAvx2, kAvx512 };
+std::string_view isa_name(Isa isa);
+// "scalar", "avx2", "avx512"; another word is refused with the known ones.
+Result<Isa> parse_isa(std::string_view name);
+bool isa_supported(Isa isa);
+Isa best_isa();
+
+enum class Store { kSet, kAdd };
+
+// y[t, n] = (sequential sum over k of x[t, k] * w[n, k]) + bias[n], for the panels
+// [panel_begin, panel_end) of w; kAdd adds that to what y holds. The same order for every T.
+struct Matmul {
+  const float* x = nullptr;  // [T, K]
+  std::int64_t x_stride = 0;
+  std::int64_t rows = 0;  // T
+  const PackedMatrix* w = nullptr;
+  const float* bias = nullptr;  // [N] or null
+  float* y = nullptr;           // [T, N]
+  std::int64_t y_stride = 0;
+  std::int64_t panel_begin = 0, panel_end = 0;
+  Store store = Store::kSet;
+};
+
+// y = norm(x) per group of width / groups elements; the sum of squares (and of elements) in lanes.
+// RMS: y = x * (1 / sqrt(mean(x^2) + eps)) * (weight + weight_offset).
+// Layer: the mean is subtracted first, bias added last. weight and bias may be null (1 and 0).
+// y may be x.
+struct Norm {
+  const float* x = nullptr;  // [rows, width]
+  std::int64_t x_stride = 0;
+  float* y = nullptr;
+  std::int64_t y_stride = 0;
+  std::int64_t rows = 0, width = 0, groups = 1;
+  const float* weight = nullptr;  // [width]
+  const float* bias = nullptr;    // [width]
+  float eps = 0, weight_offset = 0;
+};
+
+// Rotates, in place, the first 2 * pairs elements of each of `heads` heads of one row.
+// Half-split pairs (i, i + pairs), interleaved pairs (2i, 2i + 1):
+// a' = fma(-b, sin, a * cos), b' = fma(a, sin, b * cos).
+struct Rope {
+  float* x = nullptr;  // [heads, head_stride]
+  std::int64_t heads = 0, head_stride = 0;
+  std::int64_t pairs = 0;
+  bool interleaved = false;
+  const float* cos = nullptr;  // [pairs], the amplitude multiplied in
+  const float* sin = nullptr;
+};
+
+enum class Unary { kSilu, kGeluTanh, kGeluErf, kRelu, kRelu2, kSigmoid, kSoftplus, kExp, kTanh };
+
+// out[i] = f(x[i]); with `times`, out[i] = f(x[i]) * times[i]. out may be x or times.
+struct Activate {
+  Unary function = Unary::kSilu;
+  const float* x = nullptr;
+  const float* times = nullptr;
+  float* out = nullptr;
+  std::int64_t count = 0;
+};
+
+// Writes k [rows, K, E_k] and v [rows, K, E_v] (null with value_dim 0) as the tokens at
+// position, position + 1, ... rounding to the layout's dtype.
+struct KvWrite {
+  PagedKv kv;
+  const float* k = nullptr;
+  std::int64_t k_stride = 0;  // floats from row to row
+  const float* v = nullptr;
+  std::int64_t v_stride = 0;
+  std::int64_t rows = 0, position = 0;
+};
+
+// Causal attention of rows of one sequence over its pages, for one kv head and its group of query
+// heads. Row r at position p = position + r sees keys j with first_key(p) <= j <= p.
+// Fixed order: the context is cut into segments at absolute multiples of kSegment tokens; within a
+// segment scores are lane dot products (over E_k) times `scale`, the maximum is exact, the
+// denominator is a lane sum by j % 16, the output is sequential over j; segments merge ascending.
+// Keys that are not visible are never multiplied (they may hold NaN).
+struct Attention {
+  static constexpr std::int64_t kSegment = 256;
+  PagedKv kv;
+  const float* q = nullptr;  // row r, query head h at q + r * q_stride + h * E_k
+  std::int64_t q_stride = 0;
+  float* out = nullptr;  // row r, query head h at out + r * out_stride + h * value_read_dim
+  std::int64_t out_stride = 0;
+  std::int64_t rows = 0, position = 0;
+  int kv_head = 0;
+  int heads_per_kv = 1;  // query heads kv_head * heads_per_kv ... of q and out
+  float scale = 1;
+  float softcap = 0;             // 0: none; else s = softcap * tanh(s / softcap)
+  std::int64_t window = 0;       // 0: whole context; else first_key = p - window + 1
+  std::int64_t chunk = 0;        // 0: none; else first_key = p / chunk * chunk
+  const float* sinks = nullptr;  // [H] extra logits of the denominator, or null
+  float* scratch = nullptr;      // attention_scratch() floats, one per calling thread
+};
+std::int64_t attention_scratch(const Attention& task);
+
+// Depthwise causal convolution over time with carried history, then silu if asked.
+// y[t, c] = bias[c] + sequential over taps i of w[i, c] * in[t - taps + 1 + i, c]; inputs before
+// the first row come from `history` [taps - 1, C] (oldest first), which is advanced. y may be x.
+struct Conv1d {
+  const float* x = nullptr;
+  std::int64_t x_stride = 0;
+  float* y = nullptr;
+  std::int64_t y_stride = 0;
+  std::int64_t rows = 0, channels = 0, taps = 0;
+  const float* weight = nullptr;  // [taps, channels]
+  const float* bias = nullptr;    // [channels] or null
+  float* history = nullptr;
+  std::int64_t history_stride = 0;  // floats from one tap to the next
+  bool silu = false;
+};
+
+// Gated delta rule for one value head, token by token in this order at every chunk size:
+// S *= decay; u = beta * (v - S k) ; S += u k^T ; o = S q. S is [V, K] row-major, dot products over
+// K in lanes. q and k are normalised and scaled by the caller.
+struct GatedDelta {
+  const float* q = nullptr;  // [rows, key_dim]
+  const float* k = nullptr;
+  std::int64_t qk_stride = 0;
+  const float* v = nullptr;  // [rows, value_dim]
+  std::int64_t v_stride = 0;
+  const float* decay = nullptr;  // [rows], in (0, 1]
+  const float* beta = nullptr;   // [rows]
+  std::int64_t gate_stride = 0;
+  float* out = nullptr;  // [rows, value_dim]
+  std::int64_t out_stride = 0;
+  float* state = nullptr;  // [value_dim, key_dim]
+  std::int64_t rows = 0, key_dim = 0, value_dim = 0;
+};
+
+// Mamba-2 scan for one head, token by token: S = decay * S + (dt * x) B^T; y = S C + d * x.
+// S is [P, N] row-major, dot products over N in lanes.
+struct Ssd {
+  const float* x = nullptr;  // [rows, P]
+  std::int64_t x_stride = 0;
+  const float* b = nullptr;  // [rows, N]
+  const float* c = nullptr;
+  std::int64_t bc_stride = 0;
+  const float* decay = nullptr;  // [rows]: exp(A * dt)
+  const float* dt = nullptr;     // [rows]
+  std::int64_t dt_stride = 0;
+  float d = 0;
+  float* y = nullptr;  // [rows, P]
+  std::int64_t y_stride = 0;
+  float* state = nullptr;  // [P, N]
+  std::int64_t rows = 0, head_dim = 0, state_dim = 0;
+};
+
+// The normaliser of a logits row: max (exact) and ln of the lane sum of exp(x - max).
+struct LogSum {
+  float max = 0;
+  float log_sum = 0;
+  float logprob(float logit) const { return (logit - max) - log_sum; }
+};
+
+struct Kernels {
+  Isa isa;
+  void (*matmul)(const Matmul&);
+  // out[k] = w[row, k] as f32.
+  void (*gather_row)(const PackedMatrix& w, std::int64_t row, float* out);
+  void (*rms_norm)(const Norm&);
+  void (*layer_norm)(const Norm&);
+  void (*rope)(const Rope&);
+  void (*activate)(const Activate&);
+  void (*add)(const float* x, float* y, std::int64_t count);                  // y += x
+  void (*add_scaled)(float a, const float* x, float* y, std::int64_t count);  // y = fma(a, x, y)
+  void (*multiply)(const float* x, float* y, std::int64_t count);             // y *= x
+  void (*scale)(float a, float* y, std::int64_t count);                       // y *= a
+  void (*softcap)(float cap, float* y, std::int64_t count);  // y = cap * tanh(y / cap)
+  // Each row of [rows, width] divided by sqrt(sum of squares + eps), then times `scale`.
+  void (*l2_norm)(float* x, std::int64_t rows, std::int64_t width, float eps, float scale);
+  void (*kv_write)(const KvWrite&);
+  void (*attention)(const Attention&);
+  void (*conv1d)(const Conv1d&);
+  void (*gated_delta)(const GatedDelta&);
+  void (*ssd)(const Ssd&);
+  LogSum (*log_sum)(const float* logits, std::int64_t count);
+  // Index of the largest element, the lowest index among equals; NaN never wins.
+  std::int64_t (*argmax)(const float* x, std::int64_t count);
+  // In place: x = exp(x - max) / sum, sum in lanes.
+  void (*softmax)(float* x, std::int64_t count);
+  // True when every element is finite.
+  bool (*all_finite)(const float* x, std::int64_t count);
+};
+
+// The row of one instruction set. REQUIRES: isa_supported(isa).
+const Kernels& kernels(Isa isa);
+
+// Scalar forms of the vector functions, the same bits, for small host-side code (routers, gates).
+float exp_f32(float x);
+float log_f32(float x);
+float sigmoid_f32(float x);
+float softplus_f32(float x);
+
+}  // namespace quire::kernels
