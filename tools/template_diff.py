@@ -9,6 +9,7 @@ Usage: python tools/template_diff.py SEED COUNT OUTPUT
 """
 import json
 import random
+import re
 import signal
 import sys
 import warnings
@@ -19,6 +20,7 @@ from template_golden import render
 warnings.simplefilter("ignore")
 
 NAMES = list(template_cases.CONTEXTS["main"]) + ["missing", "x", "y", "ns"]
+NAME = re.compile(r"\b(" + "|".join(NAMES) + r")\b")
 LITERALS = [
     "0", "1", "2", "-1", "3.5", "1e3", "0.1", "'a'", "'b,c'", "''", "' x '", "'aé世'", "'A1'", "'%s'", "'%d|%5.1f'",
     "'{}'", "'{:>5}'", "true", "false", "none", "[]", "[1, 2, 3]", "['b', 'a']", "{}", "{'a': 1, 'b': [2]}", "(1, 2)", "(1,)",
@@ -78,7 +80,7 @@ class Generator:
             return f"{self.maybe_parenthesized(inner())}.{self.pick(METHODS)}"
         if kind == 11:
             text, index = self.maybe_parenthesized(inner()), self.pick(INDEXES)
-            if ":" in index and not any(name in text for name in NAMES):
+            if ":" in index and not NAME.search(re.sub("'[^']*'", "", text)):
                 index = "0"
             return f"{text}[{index}]"
         if kind == 12:

@@ -2,6 +2,7 @@
 #include "models/text/jinja/strftime.h"
 
 #include <array>
+#include <optional>
 
 #include "models/text/jinja/budget.h"
 #include "models/text/jinja/operators.h"
@@ -84,11 +85,14 @@ std::string padded(std::int64_t value, int width, char flag, char fill = '0') {
   return digits.size() >= wanted ? digits : std::string(wanted - digits.size(), fill) + digits;
 }
 
-std::string directive(const Moment& m, char c, char flag) {
-  const int hour12 = m.hour % 12 == 0 ? 12 : m.hour % 12;
+std::string nested(const Moment& moment, std::string_view format) {
+  return strftime_utc(format, moment.unix_seconds);
+}
+
+// Nothing when the directive is none of a date's.
+std::optional<std::string> date_directive(const Moment& m, char c, char flag) {
   const auto day = kDays[static_cast<std::size_t>(m.weekday)];
   const auto month = kMonths[static_cast<std::size_t>(m.month)];
-  const auto nested = [&](std::string_view format) { return strftime_utc(format, m.unix_seconds); };
   switch (c) {
     case 'a':
       return std::string(day.substr(0, 3));
@@ -100,57 +104,26 @@ std::string directive(const Moment& m, char c, char flag) {
     case 'B':
       return std::string(month);
     case 'c':
-      return nested("%a %b %e %H:%M:%S %Y");
+      return nested(m, "%a %b %e %H:%M:%S %Y");
     case 'C':
       return padded(static_cast<std::int64_t>(floor_divide(m.year, 100)), 2, flag);
     case 'd':
       return padded(m.day, 2, flag);
     case 'D':
     case 'x':
-      return nested("%m/%d/%y");
+      return nested(m, "%m/%d/%y");
     case 'e':
       return padded(m.day, 2, flag, ' ');
-    case 'f':
-      return "000000";
     case 'F':
-      return nested("%Y-%m-%d");
+      return nested(m, "%Y-%m-%d");
     case 'g':
       return padded(static_cast<std::int64_t>(floor_modulo(iso_week(m).year, 100)), 2, flag);
     case 'G':
       return padded(iso_week(m).year, 1, flag);
-    case 'H':
-      return padded(m.hour, 2, flag);
-    case 'I':
-      return padded(hour12, 2, flag);
     case 'j':
       return padded(m.year_day + 1, 3, flag);
-    case 'k':
-      return padded(m.hour, 2, flag, ' ');
-    case 'l':
-      return padded(hour12, 2, flag, ' ');
     case 'm':
       return padded(m.month + 1, 2, flag);
-    case 'M':
-      return padded(m.minute, 2, flag);
-    case 'n':
-      return "\n";
-    case 'p':
-      return m.hour < 12 ? "AM" : "PM";
-    case 'P':
-      return m.hour < 12 ? "am" : "pm";
-    case 'r':
-      return nested("%I:%M:%S %p");
-    case 'R':
-      return nested("%H:%M");
-    case 's':
-      return fmt::format("{}", m.unix_seconds);
-    case 'S':
-      return padded(m.second, 2, flag);
-    case 't':
-      return "\t";
-    case 'T':
-    case 'X':
-      return nested("%H:%M:%S");
     case 'u':
       return fmt::format("{}", m.weekday == 0 ? 7 : m.weekday);
     case 'U':
@@ -165,14 +138,59 @@ std::string directive(const Moment& m, char c, char flag) {
       return padded(static_cast<std::int64_t>(floor_modulo(m.year, 100)), 2, flag);
     case 'Y':
       return padded(m.year, 1, flag);
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<std::string> time_directive(const Moment& m, char c, char flag) {
+  const int hour12 = m.hour % 12 == 0 ? 12 : m.hour % 12;
+  switch (c) {
+    case 'f':
+      return "000000";
+    case 'H':
+      return padded(m.hour, 2, flag);
+    case 'I':
+      return padded(hour12, 2, flag);
+    case 'k':
+      return padded(m.hour, 2, flag, ' ');
+    case 'l':
+      return padded(hour12, 2, flag, ' ');
+    case 'M':
+      return padded(m.minute, 2, flag);
+    case 'n':
+      return "\n";
+    case 'p':
+      return m.hour < 12 ? "AM" : "PM";
+    case 'P':
+      return m.hour < 12 ? "am" : "pm";
+    case 'r':
+      return nested(m, "%I:%M:%S %p");
+    case 'R':
+      return nested(m, "%H:%M");
+    case 's':
+      return fmt::format("{}", m.unix_seconds);
+    case 'S':
+      return padded(m.second, 2, flag);
+    case 't':
+      return "\t";
+    case 'T':
+    case 'X':
+      return nested(m, "%H:%M:%S");
     case 'z':
     case 'Z':  // datetime.now() knows no zone
       return "";
     case '%':
       return "%";
     default:
-      return flag == '\0' ? std::string{'%', c} : std::string{'%', flag, c};
+      return std::nullopt;
   }
+}
+
+std::string directive(const Moment& moment, char c, char flag) {
+  if (auto text = date_directive(moment, c, flag)) return *std::move(text);
+  if (auto text = time_directive(moment, c, flag)) return *std::move(text);
+  return flag == '\0' ? std::string{'%', c} : std::string{'%', flag, c};
 }
 
 }  // namespace
