@@ -1,5 +1,5 @@
 // Random weights by slot, the specs of the families in small, and a step driver without scheduler.
-#include "decoder_harness.h"
+#include "tests/models/decoder_harness.h"
 
 #include <algorithm>
 #include <cmath>
@@ -314,11 +314,13 @@ std::vector<float> Harness::step(const std::vector<std::vector<std::int32_t>>& s
   std::vector<std::byte*> bases;
   for (auto& memory : pages_) bases.push_back(memory.data());
   std::vector<float> logits(tokens.size() * static_cast<std::size_t>(vocab_));
+  before_forward();
   model_->forward({.tokens = tokens, .sequences = inputs, .logit_rows = rows},
                   {.kv_base = bases,
                    .kv_page_bytes = page_bytes_,
                    .states = {reinterpret_cast<std::byte*>(states_.data()), model_->state_bytes()}},
                   team_, logits.data());
+  after_forward();
   return logits;
 }
 

@@ -1,6 +1,7 @@
 // A tiny model with random weights, its pages and states, and ways to run token lists through it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -59,6 +60,8 @@ class Harness {
   std::vector<std::vector<float>> saved_states(const std::vector<std::int32_t>& tokens,
                                                const std::vector<int>& rows);
   Model& model() { return *model_; }
+  // Called right before and right behind each forward pass.
+  std::function<void()> before_forward = [] {}, after_forward = [] {};
 
  private:
   static constexpr int kSequencesMax = 8;
