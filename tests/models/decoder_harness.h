@@ -45,7 +45,8 @@ struct RunOptions {
 // Logits of every row of every sequence, [row * V] each.
 using Logits = std::vector<std::vector<float>>;
 
-// A model with memory for a few sequences. Fresh pages hold NaN; page numbers are scattered.
+// A model with memory for a few sequences. Fresh pages hold NaN; page numbers are scattered; pages
+// behind a window leave the page table, as the cache frees them.
 class Harness {
  public:
   Harness(const DecoderSpec& spec, const RawWeights& raw, const RunOptions& options);
@@ -71,6 +72,7 @@ class Harness {
     int sequence = 0, done = 0, count = 0;
   };
   void reset();
+  void free_behind_windows(const Part& part);
   std::vector<float> step(const std::vector<std::vector<std::int32_t>>& sequences,
                           const std::vector<Part>& parts, const std::vector<StateSave>& saves);
   std::vector<float> slot(int number) const;
