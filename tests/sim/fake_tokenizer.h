@@ -19,8 +19,11 @@ inline std::string sanitize(std::string_view bytes) {
   };
   while (i < bytes.size()) {
     const auto lead = static_cast<unsigned char>(bytes[i]);
-    // The tokens below make no other characters than these two.
-    const std::string_view known = lead == 0xc3 ? "\xc3\xa9" : lead == 0xe2 ? "\xe2\x82\xac" : "";
+    // The tokens below make no other characters; U+FFFD stays what it is.
+    const std::string_view known = lead == 0xc3   ? "\xc3\xa9"
+                                   : lead == 0xe2 ? "\xe2\x82\xac"
+                                   : lead == 0xef ? "\xef\xbf\xbd"
+                                                  : "";
     if (lead < 0x80) {
       out += bytes[i++];
     } else if (!known.empty() && bytes.substr(i, known.size()) == known) {
