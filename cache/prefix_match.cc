@@ -18,9 +18,10 @@ class Matcher {
     if (query_.tokens.size() < 2 || !walk()) return match;
     match.page_path = std::ssize(path_) - 1;
     match.known = known();
-    match.retained = cover(kIgnoreWindows).tokens;
     PrefixMatch hit = cover(kObeyWindows);
-    match.covered = hit.tokens;
+    const bool pages = group_count() > 0;
+    match.retained = pages ? cover(kIgnoreWindows).tokens : match.known;
+    match.covered = pages ? hit.tokens : match.known;
     if (rules_.recurrent) hit = cover_with_state();
     match.tokens = hit.tokens;
     match.node = hit.node;

@@ -74,6 +74,20 @@ void ShadowMemory::write(const ScheduledSequence& sequence) {
   }
 }
 
+void ShadowMemory::spoil(const ScheduledSequence& sequence) {
+  for (std::size_t g = 0; g < pages_.size(); ++g) {
+    for (int row = 0; row < sequence.token_count; ++row) {
+      const std::int64_t position = sequence.position + row;
+      const auto index = static_cast<std::size_t>(position / config_.page_tokens);
+      slot(static_cast<int>(g), sequence.page_tables[g][index], position).token = -2;
+    }
+  }
+  if (sequence.state_slot >= 0) states_[static_cast<std::size_t>(sequence.state_slot)] = 0xbad;
+  for (const StateSaveOrder& save : sequence.state_saves) {
+    states_[static_cast<std::size_t>(save.slot)] = 0xbad;
+  }
+}
+
 // Rows see everything, or their window: the first row's view begins first.
 void ShadowMemory::read(const ScheduledSequence& sequence, std::span<const std::int32_t> truth) {
   const std::int64_t end = sequence.position + sequence.token_count;

@@ -28,6 +28,9 @@ class ShadowMemory {
   // truths[i]: the tokens that sequence i should see, [position + token_count].
   void run(const StepPlan& plan, std::span<const std::vector<std::int32_t>> truths);
 
+  // The sequence's rows of this step turn out as garbage, in its pages and its state.
+  void spoil(const ScheduledSequence& sequence);
+
  private:
   struct Slot {
     std::int32_t token = -1;

@@ -48,7 +48,7 @@ void World::submit() {
   request.cache_namespace = {0, static_cast<std::uint64_t>(below(params_.namespaces))};
   request.read_prefix_cache = !chance(params_.unshared);
   request.write_prefix_cache = !chance(params_.unshared);
-  if (chance(params_.deadline)) request.deadline = now_ + std::chrono::milliseconds(below(2000));
+  if (chance(params_.deadline)) request.deadline = now_ + std::chrono::milliseconds(below(300));
   const int copies = chance(params_.burst) ? 2 + below(7) : 1;
   for (int i = 0; i < copies; ++i) submit_one(request);
 }
@@ -138,6 +138,7 @@ SequenceResult World::result_of(const ScheduledSequence& sequence, Client& clien
   result.id = sequence.id;
   if (faults && chance(params_.poison)) {
     result.poisoned = true;
+    memory_.spoil(sequence);
     return result;
   }
   if (!sequence.samples) {
