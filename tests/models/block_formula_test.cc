@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "block_reference.h"
-#include "decoder_harness.h"
+#include "tests/models/block_reference.h"
+#include "tests/models/decoder_harness.h"
 
 namespace quire::models {
 namespace {

@@ -1,5 +1,5 @@
 // Formulas from the papers and from Transformers' modeling files, with its names for the steps.
-#include "block_reference.h"
+#include "tests/models/block_reference.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "decoder_harness.h"
+#include "tests/models/decoder_harness.h"
 
 namespace quire::models {
 
