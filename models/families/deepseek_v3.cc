@@ -21,6 +21,7 @@ LatentAttention parse_attention(const Config& c) {
                     .bias = c.flag("attention_bias", false)};
   const double width = static_cast<double>(a.nope_dim) + a.rope_dim;
   a.scale = static_cast<float>(read_yarn_score_scale(c) / std::sqrt(width));
+  c.require(a.rope_dim % 2 == 0, "qk_rope_head_dim", "must be even, got {}", a.rope_dim);
   a.rope = read_rope(c, a.rope_dim, {});
   a.rope.interleaved = c.flag("rope_interleave", true);
   c.require(c.size("num_key_value_heads", a.heads) == a.heads, "num_key_value_heads",
@@ -32,7 +33,7 @@ LatentAttention parse_attention(const Config& c) {
 
 MixtureOfExperts parse_experts(const Config& c) {
   const char* key = c.has("num_local_experts") ? "num_local_experts" : "n_routed_experts";
-  MixtureOfExperts moe = read_experts(c, c.size(key));
+  MixtureOfExperts moe = read_experts(c, key);
   moe.shared_inner = static_cast<int>(std::int64_t{moe.inner} * c.count("n_shared_experts", 1) %
                                       (std::int64_t{1} << 30));
   moe.router = {
@@ -44,12 +45,12 @@ MixtureOfExperts parse_experts(const Config& c) {
       .groups_kept = c.size("topk_group", 4)};
   const Router& r = moe.router;
   c.require(moe.experts % r.groups == 0 && moe.experts / r.groups >= 2, "n_group",
-            "must cut the {} experts into equal groups of two or more, got {}", moe.experts,
+            "must cut the {} {} into equal groups of two or more, got {}", moe.experts, key,
             r.groups);
   c.require(r.groups_kept <= r.groups, "topk_group", "{} exceeds n_group {}", r.groups_kept,
             r.groups);
   c.require(moe.active <= moe.experts / r.groups * r.groups_kept, "num_experts_per_tok",
-            "{} exceeds the experts of {} groups", moe.active, r.groups_kept);
+            "{} exceeds the experts of topk_group {}", moe.active, r.groups_kept);
   c.require(c.word("topk_method", "noaux_tc") == "noaux_tc", "topk_method", "must be noaux_tc");
   c.require(c.word("scoring_func", "sigmoid") == "sigmoid", "scoring_func", "must be sigmoid");
   return moe;

@@ -30,9 +30,8 @@ Attention parse_attention(const Config& c, const Norm& norm) {
 }
 
 Ffn parse_ffn(const Config& c) {
-  const int experts = c.count("num_experts", 0);
-  if (experts == 0) return read_mlp(c, "hidden_act");
-  MixtureOfExperts moe = read_experts(c, experts);
+  if (c.count("num_experts", 0) == 0) return read_mlp(c, "hidden_act");
+  MixtureOfExperts moe = read_experts(c, "num_experts");
   moe.shared_inner = c.size("shared_expert_intermediate_size");
   moe.shared_gate = true;
   moe.router.renormalize = true;
