@@ -29,7 +29,7 @@ void report(const char* name, const WorldCounts& counts) {
 
 TEST(Simulation, SafetyWithFaultsThroughout) {
   WorldCounts all;
-  for (int seed = 0; seed < worlds(500); ++seed) {
+  for (int seed = 0; seed < worlds(1500); ++seed) {
     SCOPED_TRACE(seed);
     World world(random_world(static_cast<std::uint64_t>(seed)));
     for (int i = 0; i < 1500; ++i) world.round(true, true);
@@ -48,7 +48,7 @@ TEST(Simulation, SafetyWithFaultsThroughout) {
 
 TEST(Simulation, LivenessAfterFaults) {
   WorldCounts all;
-  for (int seed = 0; seed < worlds(500); ++seed) {
+  for (int seed = 0; seed < worlds(1500); ++seed) {
     SCOPED_TRACE(seed);
     World world(random_world(static_cast<std::uint64_t>(seed) + 1'000'000));
     for (int burst = 0; burst < 4; ++burst) {
