@@ -68,7 +68,7 @@ tl::expected<std::string, HttpFailure> split_target(std::string_view target, Htt
   std::string authority;
   if (target == "*") {
     if (request.method != "OPTIONS") return refused(400, "target * belongs to OPTIONS");
-    request.path = "*";
+    request.path.assign(target);
     return authority;
   }
   if (target.front() != '/') {
