@@ -15,6 +15,8 @@ namespace quire::engine {
 class Drafter {
  public:
   virtual ~Drafter() = default;
+  // A request starts; `predicted` is the text its client expects, often empty.
+  virtual void begin(scheduler::RequestId /*id*/, std::span<const std::int32_t> /*predicted*/) {}
   // Up to `max` tokens that may follow `tokens` (prompt and output so far); may be empty.
   virtual std::vector<std::int32_t> propose(scheduler::RequestId id,
                                             std::span<const std::int32_t> tokens, int max) = 0;
@@ -26,5 +28,8 @@ class Drafter {
 // Prompt lookup: continues the latest earlier occurrence of the longest suffix of 1 to `ngram_max`
 // tokens; pauses for a request whose guesses keep failing.
 std::unique_ptr<Drafter> make_prompt_lookup_drafter(int ngram_max);
+
+// Continues the client's predicted text from where the output last agreed with it.
+std::unique_ptr<Drafter> make_predicted_drafter(int ngram_max);
 
 }  // namespace quire::engine

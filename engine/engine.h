@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cache/cache_manager.h"
 #include "engine/config.h"
+#include "engine/output_token.h"
 #include "engine/sampling.h"
 #include "models/text/tokenizer.h"
 #include "scheduler/request.h"
@@ -18,21 +19,6 @@
 namespace quire::engine {
 
 using RequestId = scheduler::RequestId;
-
-struct TokenLogprob {
-  std::int32_t id = 0;
-  float logprob = 0;
-  int rank = 0;  // 1 = most likely
-};
-
-// A token as it was made, with what was asked about it. Logprobs are raw: log-softmax of the
-// logits before temperature, penalties and bias.
-struct OutputToken {
-  std::int32_t id = 0;
-  float logprob = 0;
-  int rank = 0;
-  std::vector<TokenLogprob> top;
-};
 
 enum class FinishReason { kNone, kStop, kLength, kAbort, kError, kTimeout };
 
@@ -86,8 +72,9 @@ struct EngineStats {
   std::uint64_t prompt_tokens = 0, generation_tokens = 0, cached_prompt_tokens = 0;
   std::uint64_t drafts = 0, draft_tokens = 0, accepted_draft_tokens = 0;
   std::vector<std::uint64_t> accepted_per_position;
-  std::uint64_t nan_rows = 0;
-  Time last_step_at = {};  // a step or an idle heartbeat: the watchdog's evidence
+  std::uint64_t nan_rows = 0;         // requests that ended since their logits were not finite
+  std::uint64_t unknown_cancels = 0;  // of requests that had finished, or never were
+  Time last_step_at = {};             // a step or an idle heartbeat: the watchdog's evidence
   double step_seconds_last = 0;
   std::vector<std::uint64_t> step_tokens_histogram;  // bounds in kStepTokenBounds
 };
@@ -97,7 +84,8 @@ inline constexpr int kStepTokenBounds[] = {1,   8,    16,   32,   64,   128,  25
 // The live requests, for /slots and the page.
 struct RequestInfo {
   RequestId id = 0;
-  bool running = false;
+  int choice = 0;
+  bool running = false;  // was scheduled at least once
   std::int64_t prompt_tokens = 0, computed_tokens = 0, output_tokens = 0;
   int preemptions = 0;
   Time arrival = {};

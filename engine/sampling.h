@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
+
 namespace quire::engine {
 
 // Validated by validate(); defaults leave the model's distribution untouched.
@@ -32,5 +34,19 @@ struct SamplingParams {
   int logprobs = -1;         // -1: none; 0: the chosen token's only; k: the k best as well
   int prompt_logprobs = -1;  // likewise for every prompt token
 };
+
+struct SamplingLimits {
+  int vocab = 0;  // V
+  int logprobs_max = 20;
+  int stop_strings_max = 16;
+  int stop_string_bytes_max = 256;
+};
+
+// kInvalid with the field in `param`, the value and the limit in the message.
+Status validate(const SamplingParams& params, const SamplingLimits& limits);
+
+// The seed of choice i of a request with n > 1: choice 0 keeps the request's own, so that it is the
+// answer of n = 1, and choice i is the answer of n = 1 with the seed returned here.
+std::uint64_t choice_seed(std::uint64_t seed, int choice);
 
 }  // namespace quire::engine

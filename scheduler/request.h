@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "cache/orders.h"
 
 namespace quire::scheduler {
 
@@ -28,21 +29,9 @@ struct NewRequest {
   bool write_prefix_cache = true;
 };
 
-// Before the forward pass, in the listed order.
-struct PageCopy {
-  int group = 0;
-  std::int32_t from = 0, to = 0;
-  int token_count = 0;  // leading tokens of the page that matter
-};
-struct StateCopy {
-  std::int32_t from = 0, to = 0;
-};
-
-// After row `row` of the sequence's rows, the state goes to `slot`.
-struct StateSaveOrder {
-  int row = 0;
-  std::int32_t slot = 0;
-};
+using cache::PageCopy;
+using cache::StateCopy;
+using cache::StateSaveOrder;
 
 // One sequence's share of a step. The spans stay valid until commit().
 struct ScheduledSequence {

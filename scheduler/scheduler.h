@@ -58,15 +58,18 @@ class Scheduler {
   // next plan(). An empty plan with nothing waiting means there is nothing to do.
   const StepPlan& plan(Time now);
 
-  // One result for each sequence of the plan, in its order. elapsed: the measured step time.
+  // One result for each sequence of the plan, in its order. elapsed: the measured step time. A
+  // request that has all its new_tokens_max is finished, whatever the result says.
   void commit(const std::vector<SequenceResult>& results, Time elapsed, Time now);
 
   // Draft tokens to try after the newest known token of a running request; replaces earlier ones.
+  // REQUIRES: no plan waits for its commit. Unknown ids are ignored.
   void set_drafts(RequestId id, std::vector<std::int32_t> drafts);
 
-  // Every known token (prompt, then output). Valid until the next commit() or cancel().
+  // Every known token (prompt, then output), also of those that the last commit or a cancel ended.
+  // Valid until the next commit() or cancel(); empty for unknown ids.
   std::span<const std::int32_t> tokens(RequestId id) const;
-  std::optional<RequestTrace> trace(RequestId id) const;  // also of the last commit's finished ones
+  std::optional<RequestTrace> trace(RequestId id) const;  // of the same ones
   bool has_work() const;
   // The earliest deadline of all requests, so that an idle engine knows when to wake.
   Time next_deadline() const;
