@@ -131,13 +131,13 @@ void StepLoop::deliver(Choice& choice, Output&& output, const scheduler::Request
 bool StepLoop::step() {
   const Time begin = clock_->now();
   const scheduler::StepPlan& plan = scheduler_->plan(begin);
+  report_expired(plan);
   build_batch(plan);
   forward(plan);
   draw_all(plan);
   const Time now = clock_->now();
   conclude(plan, now);
   scheduler_->commit(results_, now - begin, now);
-  report_expired(plan);
   emit_all(plan, now);
   propose(plan);
   count_step(plan, now - begin);
