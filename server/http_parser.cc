@@ -68,7 +68,7 @@ tl::expected<std::string, HttpFailure> split_target(std::string_view target, Htt
   std::string authority;
   if (target == "*") {
     if (request.method != "OPTIONS") return refused(400, "target * belongs to OPTIONS");
-    request.path.assign(target);
+    request.path = std::string(target);
     return authority;
   }
   if (target.front() != '/') {
@@ -84,7 +84,7 @@ tl::expected<std::string, HttpFailure> split_target(std::string_view target, Htt
     target.remove_prefix(end);
   }
   const std::size_t mark = std::min(target.find('?'), target.size());
-  request.path.assign(target.substr(0, mark));
+  request.path = std::string(target.substr(0, mark));
   if (request.path.empty()) request.path.push_back('/');
   if (mark < target.size()) request.query = target.substr(mark + 1);
   return authority;

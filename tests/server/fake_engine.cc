@@ -57,6 +57,24 @@ Result<std::string> ByteTokenizer::decode(const std::vector<std::int32_t>& ids,
   return out;
 }
 
+// Every token is a whole character here.
+class ByteSession final : public text::DecodeSession {
+ public:
+  ByteSession(const ByteTokenizer& tokenizer, const text::DecodeOptions& options)
+      : tokenizer_(tokenizer), options_(options) {}
+  Result<std::string> push(std::int32_t id) override { return tokenizer_.decode({id}, options_); }
+  Result<std::string> finish() override { return std::string(); }
+
+ private:
+  const ByteTokenizer& tokenizer_;
+  text::DecodeOptions options_;
+};
+
+std::unique_ptr<text::DecodeSession> ByteTokenizer::start_decoding(
+    const text::DecodeOptions& options) const {
+  return std::make_unique<ByteSession>(*this, options);
+}
+
 std::string ByteTokenizer::token(std::int32_t id) const {
   if (id == kBos) return "<|bos|>";
   if (id == kEos) return "<|eos|>";

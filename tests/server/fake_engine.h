@@ -25,6 +25,8 @@ class ByteTokenizer final : public text::Tokenizer {
                                            const text::EncodeOptions& options) const override;
   Result<std::string> decode(const std::vector<std::int32_t>& ids,
                              const text::DecodeOptions& options) const override;
+  std::unique_ptr<text::DecodeSession> start_decoding(
+      const text::DecodeOptions& options) const override;
   std::int32_t vocab_size() const override { return kVocab; }
   std::string token(std::int32_t id) const override;
   std::optional<std::int32_t> token_id(std::string_view token) const override;
