@@ -1,20 +1,12 @@
-// getrandom(2) never blocks once the system is up.
+// Ids from the operating system's randomness.
 #include "server/ids.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
-#include <cstdint>
-
-#include "base/check.h"
+#include "base/entropy.h"
 
 namespace quire::server {
 
-std::string random_id() {
-  std::uint64_t words[2] = {};
-  const ssize_t count = ::getrandom(words, sizeof(words), 0);
-  CHECK(count == static_cast<ssize_t>(sizeof(words)), "getrandom gave {} bytes", count);
-  return fmt::format("{:016x}{:016x}", words[0], words[1]);
-}
+std::string random_id() { return fmt::format("{:016x}{:016x}", entropy(), entropy()); }
 
 }  // namespace quire::server

@@ -40,7 +40,7 @@ BANNED = [
     (r"^(?!.*unique_ptr<).*\bnew\s+[A-Za-z_][\w:<>]*\s*[\(\{\[]", "naked new"),
     (r"\balloca\s*\(", "alloca"),
     (r"\b(TODO|FIXME|XXX|HACK)\b", "unfinished by its own words"),
-    (r"std::random_device", "hidden randomness"),
+    (r"std::random_device|std::mt19937", "hidden randomness: use base/rng.h or base/entropy.h"),
 ]
 
 
