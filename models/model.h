@@ -35,24 +35,24 @@ struct StateSave {
 
 // The rows of one sequence in a step: consecutive tokens from `position` on.
 struct SequenceInput {
-  int row_begin = 0, row_count = 0;                            // in the step's flat token list
-  std::int64_t position = 0;                                   // of the first row
-  std::span<const std::span<const std::int32_t>> page_tables;  // [KV group][page]
-  std::int32_t state_slot = -1;            // working state, read and advanced; -1: model has none
-  std::span<const StateSave> state_saves;  // ascending rows
+  int row_begin = 0, row_count = 0;                                 // in the step's flat token list
+  std::int64_t position = 0;                                        // of the first row
+  std::span<const std::span<const std::int32_t>> page_tables = {};  // [KV group][page]
+  std::int32_t state_slot = -1;  // working state, read and advanced; -1: model has none
+  std::span<const StateSave> state_saves = {};  // ascending rows
 };
 
 struct StepInput {
-  std::span<const std::int32_t> tokens;  // [T]
-  std::span<const SequenceInput> sequences;
-  std::span<const int> logit_rows;  // rows of `tokens` that go through the head, ascending
+  std::span<const std::int32_t> tokens = {};  // [T]
+  std::span<const SequenceInput> sequences = {};
+  std::span<const int> logit_rows = {};  // rows of `tokens` that go through the head, ascending
 };
 
 // Memory of the step, owned by the cache. kv_base and kv_page_bytes have one entry per KV group.
 struct StepMemory {
-  std::span<std::byte* const> kv_base;
-  std::span<const std::int64_t> kv_page_bytes;
-  kernels::StateSlots states;
+  std::span<std::byte* const> kv_base = {};
+  std::span<const std::int64_t> kv_page_bytes = {};
+  kernels::StateSlots states = {};
 };
 
 struct ModelOptions {

@@ -14,11 +14,22 @@ namespace quire::text {
 
 struct EncodeOptions {
   bool add_special_tokens = true;  // BOS, EOS, [CLS] ... as the post-processor says
-  bool parse_special = true;       // added tokens written in the text become their ids
+  // Special tokens written in the text become their ids; else they are text like any other. Added
+  // tokens that are not special always become their ids, as in the reference.
+  bool parse_special = true;
 };
 
 struct DecodeOptions {
   bool skip_special_tokens = true;
+};
+
+// Decodes a growing list of ids. Invariant: the concatenation of all pieces, finish() included,
+// equals decode() of all ids; no piece ends inside a UTF-8 sequence.
+class DecodeSession {
+ public:
+  virtual ~DecodeSession() = default;
+  virtual Result<std::string> push(std::int32_t id) = 0;
+  virtual Result<std::string> finish() = 0;
 };
 
 // Immutable after loading; every method may be called from any thread at once.
@@ -34,6 +45,9 @@ class Tokenizer {
   // UTF-8 sequence only as the reference has it (U+FFFD in its place).
   virtual Result<std::string> decode(const std::vector<std::int32_t>& ids,
                                      const DecodeOptions& options) const = 0;
+
+  // Decodes piece by piece; the session must not outlive the tokenizer.
+  virtual std::unique_ptr<DecodeSession> start_decoding(const DecodeOptions& options) const = 0;
 
   // Largest id + 1 over vocabulary and added tokens.
   virtual std::int32_t vocab_size() const = 0;
@@ -54,18 +68,14 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::string& folder);
 class StreamDecoder {
  public:
   StreamDecoder(const Tokenizer& tokenizer, DecodeOptions options)
-      : tokenizer_(&tokenizer), options_(options) {}
-  // The text that this id completes; empty while a character is still open.
-  Result<std::string> push(std::int32_t id);
-  // What was held back.
-  Result<std::string> finish();
+      : session_(tokenizer.start_decoding(options)) {}
+  // The text that this id completes; empty while a character is still open. Amortised O(1).
+  Result<std::string> push(std::int32_t id) { return session_->push(id); }
+  // What was held back. Nothing may be pushed afterwards.
+  Result<std::string> finish() { return session_->finish(); }
 
  private:
-  const Tokenizer* tokenizer_;
-  DecodeOptions options_;
-  std::vector<std::int32_t> ids_;
-  std::size_t window_begin_ = 0;  // ids before it no longer influence the text to come
-  std::size_t emitted_end_ = 0;   // ids before it were emitted
+  std::unique_ptr<DecodeSession> session_;
 };
 
 }  // namespace quire::text
