@@ -41,17 +41,18 @@ class Driver {
     const StepPlan& plan = scheduler.plan(now);
     scheduler.check_invariants();
     memory_.carry_out(plan);
-    std::vector<std::vector<std::int32_t>> truths;
+    std::vector<ShadowMemory::Truth> truths;
     for (const ScheduledSequence& it : plan.sequences) {
       const auto known = scheduler.tokens(it.id);
       const auto fixed = it.token_count - it.draft_count;
-      truths.emplace_back(known.begin(), known.begin() + it.position + fixed);
-      truths.back().insert(truths.back().end(), it.tokens.begin() + fixed, it.tokens.end());
+      truths.push_back({{known.begin(), known.begin() + it.position + fixed}, 0});
+      auto& tokens = truths.back().tokens;
+      tokens.insert(tokens.end(), it.tokens.begin() + fixed, it.tokens.end());
     }
     memory_.run(plan, truths);
     std::vector<SequenceResult> results;
     for (std::size_t i = 0; i < plan.sequences.size(); ++i) {
-      results.push_back(answer(plan.sequences[i], truths[i]));
+      results.push_back(answer(plan.sequences[i], truths[i].tokens));
     }
     if (before_commit) before_commit();
     const Time elapsed = from_seconds((step_ms + token_ms * plan.token_count) / 1000);
