@@ -30,6 +30,7 @@ struct ChatTemplate::Compiled {
   jinja::Template source;
   TemplateLimits limits;
   bool wants_content_parts = false;
+  bool tests_for_text = false;
 };
 
 ChatTemplate::ChatTemplate(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
@@ -50,6 +51,7 @@ Result<ChatTemplate> ChatTemplate::compile(std::string_view source, const Templa
     compiled->source = jinja::parse(source, limits.depth);
     compiled->limits = limits;
     compiled->wants_content_parts = jinja::iterates_over_content(compiled->source);
+    compiled->tests_for_text = jinja::uses_test(compiled->source, "string");
     return ChatTemplate(std::move(compiled));
   } catch (const jinja::SyntaxError& error) {
     return fail(ErrorCode::kInvalid, "chat template, {}: {}",
@@ -75,6 +77,8 @@ Result<std::string> ChatTemplate::render(const Json& context, std::int64_t now_u
 }
 
 bool ChatTemplate::wants_content_parts() const { return compiled_->wants_content_parts; }
+
+bool ChatTemplate::tests_for_text() const { return compiled_->tests_for_text; }
 
 const ChatTemplate* ChatTemplates::choose(bool has_tools) const {
   const auto find = [&](const char* name) {

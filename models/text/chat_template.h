@@ -29,6 +29,9 @@ class ChatTemplate {
   // True when the template iterates over a message's content as a list of parts; false when it
   // takes a string, so that parts have to be joined first. Found at compile time.
   bool wants_content_parts() const;
+  // True when the template asks whether something `is string`, so that it takes a content that is
+  // one text as well.
+  bool tests_for_text() const;
 
  private:
   struct Compiled;

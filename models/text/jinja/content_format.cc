@@ -103,6 +103,22 @@ class Detector {
 
 }  // namespace
 
+bool uses_test(const Template& source, std::string_view name) {
+  bool found = false;
+  const VisitExpression look = [&](const Expression& expression) {
+    if (const auto* chain = std::get_if<Chain>(&expression.node)) {
+      for (const Step& step : chain->steps) {
+        const auto* test = std::get_if<Test>(&step.action);
+        found = found || (test != nullptr && test->name == name);
+      }
+    }
+    for_each_child(expression, look);
+  };
+  for_each_statement(source.root.body,
+                     [&](const Statement& statement) { for_each_expression(statement, look); });
+  return found;
+}
+
 bool iterates_over_content(const Template& source) { return Detector(source).run(); }
 
 }  // namespace quire::text::jinja

@@ -156,6 +156,13 @@ std::string Range::repr() const {
 
 std::unique_ptr<Cursor> Range::iterate() { return std::make_unique<RangeCursor>(*this); }
 
+std::optional<Value> Range::attribute(std::string_view name) {
+  if (name == "start") return Value::integer(start);
+  if (name == "stop") return Value::integer(stop);
+  if (name == "step") return Value::integer(step);
+  return std::nullopt;
+}
+
 std::string DictView::type() const {
   return kind_ == ViewKind::kKeys ? "dict_keys"
                                   : (kind_ == ViewKind::kValues ? "dict_values" : "dict_items");

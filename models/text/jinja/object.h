@@ -79,6 +79,7 @@ class Range final : public Object {
   bool truth() const override { return size_ > 0; }
   std::optional<std::size_t> length() const override { return static_cast<std::size_t>(size_); }
   std::unique_ptr<Cursor> iterate() override;
+  std::optional<Value> attribute(std::string_view name) override;
   Value at(Int idx) const { return Value::integer(start + idx * step); }
 
   Int start, stop, step;

@@ -135,7 +135,7 @@ Value filter_batch(Interpreter&, const Value& input, const Arguments& arguments)
         if (*pending) items.push_back(*std::exchange(*pending, std::nullopt));
         for (Value item; cursor->next(item);) {
           spend(1);
-          if (matches() && (!items.empty() || truthy(size_value))) {
+          if (matches()) {
             *pending = std::move(item);
             batch = Value::list(std::move(items));
             return true;

@@ -181,4 +181,37 @@ void for_each_statement(const Body& body, const VisitStatement& visit) {
   }
 }
 
+void for_each_expression(const Statement& statement, const VisitExpression& visit) {
+  const auto visit_steps = [&](const std::vector<Step>& steps) {
+    for (const Step& step : steps) for_each_child(step, visit);
+  };
+  const auto visit_defaults = [&](const MacroDefinition& macro) {
+    for (const Parameter& parameter : macro.parameters) visit_if(parameter.fallback, visit);
+  };
+  std::visit(Overloaded{[](const auto&) {},
+                        [&](const Print& node) {
+                          for (const auto& value : node.values) visit(*value);
+                        },
+                        [&](const If& node) {
+                          for (const auto& branch : node.branches) visit(*branch.first);
+                        },
+                        [&](const For& node) {
+                          visit(*node.iterable);
+                          visit_if(node.condition, visit);
+                        },
+                        [&](const Set& node) { visit(*node.value); },
+                        [&](const SetBlock& node) { visit_steps(node.filters); },
+                        [&](const MacroStatement& node) { visit_defaults(node.macro); },
+                        [&](const CallBlock& node) {
+                          visit(*node.call);
+                          visit_defaults(node.body);
+                        },
+                        [&](const FilterBlock& node) { visit_steps(node.filters); },
+                        [&](const With& node) {
+                          for (const auto& binding : node.bindings) visit(*binding.second);
+                        },
+                        [&](const Autoescape& node) { visit(*node.enabled); }},
+             statement.node);
+}
+
 }  // namespace quire::text::jinja

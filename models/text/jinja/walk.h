@@ -23,4 +23,7 @@ void for_each_name(const Body& body, const VisitName& visit);
 using VisitStatement = std::function<void(const Statement&)>;
 void for_each_statement(const Body& body, const VisitStatement& visit);
 
+// The expressions that stand directly in a statement, not those of the statements inside it.
+void for_each_expression(const Statement& statement, const VisitExpression& visit);
+
 }  // namespace quire::text::jinja
