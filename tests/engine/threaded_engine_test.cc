@@ -230,5 +230,17 @@ TEST(ThreadedEngine, ResetFreesWhatIsOnlyCached) {
   }
 }
 
+TEST(ThreadedEngine, SaltsShareNothing) {
+  const auto engine = make_fake_engine({});
+  GenerateRequest request = simple_request(100, 5, 1);
+  for (const auto& [salt, hits] : {std::pair("", false), {"a", false}, {"a", true}, {"b", false}}) {
+    request.cache_salt = salt;
+    Collector collector(1);
+    ASSERT_TRUE(engine->submit(request, collector.sink()));
+    ASSERT_TRUE(collector.wait());
+    EXPECT_EQ(collector.choice(0).last.usage.cached_tokens > 0, hits) << salt;
+  }
+}
+
 }  // namespace
 }  // namespace quire::engine

@@ -109,22 +109,6 @@ void expect_answer(const std::filesystem::path& folder, const Golden& golden,
   for (const GoldenRow& row : answer.rows) expect_row(logits, row);
 }
 
-// As Python writes it: infinity stands bare.
-std::string config_text(Json config) {
-  constexpr std::string_view kMark = "\"@infinity\"";
-  for (Json& value : config) {
-    if (!value.is_array()) continue;
-    for (Json& element : value) {
-      if (element.is_number_float() && std::isinf(element.get<double>())) element = "@infinity";
-    }
-  }
-  std::string text = dump_json(config);
-  for (auto at = text.find(kMark); at != std::string::npos; at = text.find(kMark)) {
-    text.replace(at, kMark.size(), "Infinity");
-  }
-  return text;
-}
-
 void write_single(const TempFolder& folder, const Json& config,
                   const std::vector<GoldenTensor>& tensors, const std::string& dtype = "F32") {
   write_file(folder / "config.json", config_text(config));

@@ -346,6 +346,7 @@ void World::drain() {
     step();
   }
   EXPECT_TRUE(logs_.empty());
+  EXPECT_EQ(static_cast<std::int64_t>(loop_->stats().generation_tokens), counts_.tokens);
   const cache::CacheStats stats = cache_.stats();
   for (const cache::PoolStats& pool : stats.groups) EXPECT_EQ(pool.referenced, 0);
   EXPECT_EQ(stats.states.referenced, 0);
