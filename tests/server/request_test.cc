@@ -173,6 +173,7 @@ TEST_F(Request, StopsAndBiases) {
   EXPECT_EQ(completion({{"logit_bias", {{"1", "2"}}}}), "400  logit_bias");
   EXPECT_EQ(completion({{"stop_token_ids", {300}}}), "400  stop_token_ids");
   EXPECT_EQ(completion({{"allowed_token_ids", {"a"}}}), "400  allowed_token_ids");
+  EXPECT_EQ(completion({{"allowed_token_ids", Json::array()}}), "400  allowed_token_ids");
 }
 
 TEST_F(Request, Logprobs) {
