@@ -108,6 +108,19 @@ void add_speculation(Builder& out, const engine::EngineStats& stats) {
   }
 }
 
+// The names of llama.cpp's server for the same facts.
+void add_llamacpp(Builder& out, const engine::EngineStats& stats) {
+  out.gauge("llamacpp:requests_processing", "Requests in the running batch.", stats.running);
+  out.gauge("llamacpp:requests_deferred", "Requests that wait to be run.", stats.waiting);
+  out.gauge("llamacpp:kv_cache_usage_ratio", "Share of the KV pages that requests hold.",
+            share_used(stats.cache));
+  out.counter("llamacpp:prompt_tokens_total", "Prompt tokens of admitted requests.",
+              static_cast<double>(stats.prompt_tokens));
+  out.counter("llamacpp:tokens_predicted_total", "Tokens generated.",
+              static_cast<double>(stats.generation_tokens));
+  out.counter("llamacpp:n_decode_total", "Engine steps.", static_cast<double>(stats.steps));
+}
+
 }  // namespace
 
 std::vector<MetricFamily> engine_metrics(const engine::Engine& engine,
@@ -137,6 +150,7 @@ std::vector<MetricFamily> engine_metrics(const engine::Engine& engine,
             {{"block_size", std::to_string(card.block_size)},
              {"num_gpu_blocks", std::to_string(page_total(stats.cache))},
              {"cache_dtype", card.kv_dtype}});
+  add_llamacpp(out, stats);
   return out.take();
 }
 

@@ -15,6 +15,12 @@ namespace quire::server {
 
 using engine::FinishReason;
 
+namespace {
+
+ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
+
+}  // namespace
+
 // One request from submission to its last byte. Invariants: every choice finishes exactly once,
 // also after a hang-up (the engine says so); at most one answer is given.
 class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
@@ -240,9 +246,10 @@ GenerationService::GenerationService(const Backend& backend, const RequestPolicy
 
 GenerationService::~GenerationService() = default;
 
-void GenerationService::remember(const std::shared_ptr<GenerationTask>& task) {
+bool GenerationService::remember(const std::shared_ptr<GenerationTask>& task) {
   const std::lock_guard lock(mutex_);
-  tasks_.insert(task);
+  if (!cut_off_) tasks_.insert(task);
+  return !cut_off_;
 }
 
 void GenerationService::forget(const GenerationTask* task) {
@@ -260,7 +267,10 @@ void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
   metrics_.observe_unknown_fields(plan->warnings.size());
   for (const std::string& warning : plan->warnings) log(LogLevel::kDebug, "{}", warning);
   const auto task = std::make_shared<GenerationTask>(*this, exchange, std::move(*plan));
-  remember(task);
+  if (!remember(task)) {
+    exchange->post([task] { task->fail(shutting_down()); });
+    return;
+  }
   if (const Status submitted = task->submit(); !submitted) {
     forget(task.get());
     exchange->post([task, error = api_error(submitted.error())] { task->fail(error); });
@@ -271,10 +281,9 @@ void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
 
 void GenerationService::cut_off() {
   const std::lock_guard lock(mutex_);
+  cut_off_ = true;
   for (const std::shared_ptr<GenerationTask>& task : tasks_) {
-    task->exchange()->post([task] {
-      task->fail(ApiError{kUnavailable, "the server is shutting down", "", {}});
-    });
+    task->exchange()->post([task] { task->fail(shutting_down()); });
   }
 }
 

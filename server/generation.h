@@ -25,12 +25,13 @@ class GenerationService {
   // not. endpoint: kChat or kCompletions.
   void run(Endpoint endpoint, const ExchangePtr& exchange);
 
-  // Ends every request in flight with an error that says so.
+  // Ends every request in flight with an error that says so, and refuses those that come later.
   void cut_off();
 
  private:
   friend class GenerationTask;
-  void remember(const std::shared_ptr<GenerationTask>& task);
+  // False after cut_off().
+  bool remember(const std::shared_ptr<GenerationTask>& task);
   void forget(const GenerationTask* task);
 
   const Backend& backend_;
@@ -38,6 +39,7 @@ class GenerationService {
   Metrics& metrics_;
   std::mutex mutex_;
   std::unordered_set<std::shared_ptr<GenerationTask>> tasks_;
+  bool cut_off_ = false;
 };
 
 }  // namespace quire::server

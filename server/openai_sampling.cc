@@ -173,6 +173,9 @@ tl::expected<engine::SamplingParams, ApiError> read_sampling(const Fields& field
       !good) {
     return tl::unexpected(good.error());
   }
+  if (fields.get("allowed_token_ids") != nullptr && out.allowed_token_ids.empty()) {
+    return api_fail(kBadRequest, "allowed_token_ids", "allowed_token_ids allows no token at all");
+  }
   if (auto good = read_logprobs(fields, endpoint, policy.logprobs_max, out); !good) {
     return tl::unexpected(good.error());
   }

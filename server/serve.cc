@@ -22,7 +22,8 @@ namespace {
 
 constexpr Time kForever = Time::max();
 constexpr Time kPoll = std::chrono::milliseconds(20);
-constexpr Time kFlush = std::chrono::seconds(2);  // for the errors that tell clients of a cut
+constexpr Time kFlush =
+    std::chrono::seconds(2);  // for the errors that tell clients they were cut off
 
 void write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {

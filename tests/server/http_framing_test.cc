@@ -34,7 +34,7 @@ std::string chunked(const std::string& rest) {
   return post("Transfer-Encoding: chunked\r\n", rest);
 }
 
-std::vector<Case> cases() {
+std::vector<Case> accepted_cases() {
   return {
       {"length", post("Content-Length: 5\r\n", "hello"), kAccepted, "hello"},
       {"chunked", chunked("5\r\nhello\r\n0\r\n\r\n"), kAccepted, "hello"},
@@ -51,7 +51,11 @@ std::vector<Case> cases() {
       {"HTTP/1.0 without Host", "GET / HTTP/1.0\r\n\r\n", kAccepted},
       {"absolute-form", get("http://a/v1/models"), kAccepted},
       {"IPv6 host", get("/", "Host: [::1]:8000\r\n"), kAccepted},
+  };
+}
 
+std::vector<Case> refused_framings() {
+  return {
       {"HTTP/1.0 and chunked", post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n", "HTTP/1.0"),
        400},
       {"TE gzip, then CL", post("Transfer-Encoding: gzip\r\nContent-Length: 5\r\n", "hello"), 400},
@@ -77,6 +81,11 @@ std::vector<Case> cases() {
       {"TE xchunked", post("Transfer-Encoding: xchunked\r\nContent-Length: 3\r\n", "abc"), 400},
       {"TE empty", post("Transfer-Encoding:\r\n", "abc"), 501},
       {"two TEs", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", ""), 400},
+  };
+}
+
+std::vector<Case> refused_heads() {
+  return {
       {"folded TE", post("Transfer-Encoding:\r\n chunked\r\n", "0\r\n\r\n"), 400},
       {"folded field", get("/", "Host: a\r\nX: b\r\n\tc\r\n"), 400},
       {"bare LF", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\n\nhello", 400},
@@ -104,6 +113,11 @@ std::vector<Case> cases() {
       {"no version", "GET /\r\nHost: a\r\n\r\n", 400},
       {"bad method", "G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"leading CR LF", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+  };
+}
+
+std::vector<Case> refused_chunks() {
+  return {
       {"chunk of 17 digits", chunked("FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), 400},
       {"chunk of 2^64-1", chunked("FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), 400},
       {"chunk above the limit", chunked("100001\r\nhello"), 413},
@@ -119,6 +133,14 @@ std::vector<Case> cases() {
       {"malformed trailer", chunked("5\r\nhello\r\n0\r\nA b\r\n\r\n"), 400},
       {"unknown Expect", post("Content-Length: 5\r\nExpect: tea\r\n", "hello"), 417},
   };
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (auto* part : {accepted_cases, refused_framings, refused_heads, refused_chunks}) {
+    for (Case& one : part()) all.push_back(std::move(one));
+  }
+  return all;
 }
 
 HttpLimits small_limits() {
