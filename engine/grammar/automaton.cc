@@ -49,11 +49,9 @@ MatchState Automaton::close(std::vector<Configuration> seeds) {
     if (!state.bytes.empty()) set->configurations.push_back(c);
     for (const std::int32_t target : state.epsilons) visit({target, c.frame});
     for (const Network::CallEdge& call : state.calls) {
-      const Network::State& back = network_->states[static_cast<std::size_t>(call.back)];
       // A call in last position needs no frame of its own: lists written by right recursion then
       // do not grow the stack.
-      const bool last =
-          back.final && back.bytes.empty() && back.epsilons.empty() && back.calls.empty();
+      const bool last = network_->states[static_cast<std::size_t>(call.back)].only_ends;
       visit({call.start, last ? c.frame : push({call.back, c.frame})});
     }
     if (state.final) {

@@ -27,7 +27,8 @@ struct Network {
     std::vector<ByteEdge> bytes;
     std::vector<std::int32_t> epsilons;
     std::vector<CallEdge> calls;
-    bool final = false;  // the rule may end here
+    bool final = false;      // the rule may end here
+    bool only_ends = false;  // nothing but the rule's end can follow
   };
   std::vector<State> states;
   std::int32_t start = 0;

@@ -31,12 +31,24 @@ class Compiler {
       }
       state(end).final = true;
     }
+    for (Network::State& each : network_.states) each.only_ends = only_ends(&each);
     network_.start = starts_[static_cast<std::size_t>(grammar_.root)];
     return std::move(network_);
   }
 
  private:
   Network::State& state(std::int32_t id) { return network_.states[static_cast<std::size_t>(id)]; }
+
+  // Follows single epsilons; a chain longer than the hops below just keeps its stack frame.
+  bool only_ends(const Network::State* state) const {
+    for (int hops = 0; hops < 64; ++hops) {
+      if (!state->bytes.empty() || !state->calls.empty()) return false;
+      if (state->final) return state->epsilons.empty();
+      if (state->epsilons.size() != 1) return false;
+      state = &network_.states[static_cast<std::size_t>(state->epsilons[0])];
+    }
+    return false;
+  }
 
   std::int32_t add_state() {
     network_.states.emplace_back();
