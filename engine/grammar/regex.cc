@@ -1,4 +1,5 @@
 // Regular expressions as grammar nodes, by recursive descent with a depth limit.
+#include <algorithm>
 #include <optional>
 
 #include "engine/grammar/front_ends.h"
@@ -23,17 +24,32 @@ Ranges complement(const Ranges& ranges) {
     if (range.first > next) out.push_back({next, range.first - 1});
     next = range.last + 1;
   }
-  out.push_back({next, 0x10FFFF});
+  if (next <= 0x10FFFF) out.push_back({next, 0x10FFFF});
+  return out;
+}
+
+// Sorted and disjoint.
+Ranges normalise(Ranges ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  Ranges out;
+  for (const CodePointRange& range : ranges) {
+    if (!out.empty() && range.first <= out.back().last + 1) {
+      out.back().last = std::max(out.back().last, range.last);
+    } else {
+      out.push_back(range);
+    }
+  }
   return out;
 }
 
 class RegexParser {
  public:
-  RegexParser(Grammar& grammar, std::string_view pattern, const GrammarLimits& limits)
-      : grammar_(grammar), pattern_(pattern), limits_(limits) {}
+  RegexParser(Grammar& grammar, std::string_view pattern, const RegexOptions& options,
+              const GrammarLimits& limits)
+      : grammar_(grammar), pattern_(pattern), options_(options), limits_(limits) {}
 
-  Result<NodeId> run(RegexMatch match) {
-    match_ = match;
+  Result<NodeId> run() {
     QUIRE_ASSIGN(const NodeId node, alternatives(0));
     if (at_ < pattern_.size()) return error("unmatched ')'");
     return node;
@@ -58,8 +74,13 @@ class RegexParser {
     return true;
   }
 
+  NodeId spelled(Ranges ranges) {
+    return options_.code_points ? options_.code_points(std::move(ranges))
+                                : grammar_.code_points(std::move(ranges));
+  }
+
   // Any text at an end that no anchor closes.
-  NodeId anything() { return grammar_.repeat(grammar_.code_points_except({}), 0, kUnbounded); }
+  NodeId anything() { return grammar_.repeat(spelled({{0, 0x10FFFF}}), 0, kUnbounded); }
 
   Result<NodeId> alternatives(int depth) {
     if (depth > limits_.depth) return error("groups nest deeper than {}", limits_.depth);
@@ -74,7 +95,8 @@ class RegexParser {
   Result<NodeId> terms(int depth) {
     std::vector<NodeId> parts;
     const bool outermost = depth == 0;
-    const bool open_begin = !(outermost && eat('^')) && outermost && match_ == RegexMatch::kSearch;
+    const bool open_begin =
+        !(outermost && eat('^')) && outermost && options_.match == RegexMatch::kSearch;
     if (open_begin) parts.push_back(anything());
     bool closed_end = false;
     while (!done() && pattern_[at_] != '|' && pattern_[at_] != ')') {
@@ -90,7 +112,8 @@ class RegexParser {
       QUIRE_ASSIGN(const NodeId repeated, quantified(atom));
       parts.push_back(repeated);
     }
-    if (outermost && match_ == RegexMatch::kSearch && !closed_end) parts.push_back(anything());
+    if (outermost && options_.match == RegexMatch::kSearch && !closed_end)
+      parts.push_back(anything());
     return grammar_.sequence(std::move(parts));
   }
 
@@ -155,10 +178,10 @@ class RegexParser {
         return char_class();
       case '.':
         ++at_;
-        return grammar_.code_points_except(kLineEnds);
+        return spelled(complement(kLineEnds));
       case '\\': {
         QUIRE_ASSIGN(const Ranges ranges, escape(false));
-        return grammar_.code_points(ranges);
+        return spelled(ranges);
       }
       case '^':
         return error("'^' is supported at the beginning only");
@@ -168,7 +191,7 @@ class RegexParser {
         return error("nothing to repeat");
       default: {
         const char32_t code = next_code_point(pattern_, at_);
-        return grammar_.code_points({{code, code}});
+        return spelled({{code, code}});
       }
     }
   }
@@ -211,8 +234,7 @@ class RegexParser {
         ranges.insert(ranges.end(), first.begin(), first.end());
       }
     }
-    return negated ? grammar_.code_points_except(std::move(ranges))
-                   : grammar_.code_points(std::move(ranges));
+    return spelled(negated ? complement(normalise(std::move(ranges))) : std::move(ranges));
   }
 
   Result<Ranges> class_item() {
@@ -319,8 +341,8 @@ class RegexParser {
 
   Grammar& grammar_;
   std::string_view pattern_;
+  const RegexOptions& options_;
   GrammarLimits limits_;
-  RegexMatch match_ = RegexMatch::kWhole;
   std::size_t at_ = 0;
 };
 
@@ -357,19 +379,19 @@ char32_t next_code_point(std::string_view text, std::size_t& at) {
   return code;
 }
 
-Result<NodeId> add_regex(Grammar& grammar, std::string_view pattern, RegexMatch match,
+Result<NodeId> add_regex(Grammar& grammar, std::string_view pattern, const RegexOptions& options,
                          const GrammarLimits& limits) {
   constexpr std::size_t kPatternBytesMax = 4096;
   if (pattern.size() > kPatternBytesMax) {
     return fail(ErrorCode::kInvalid, "regex of {} bytes exceeds {}", pattern.size(),
                 kPatternBytesMax);
   }
-  return RegexParser(grammar, pattern, limits).run(match);
+  return RegexParser(grammar, pattern, options, limits).run();
 }
 
 Result<Grammar> grammar_of_regex(std::string_view pattern, const GrammarLimits& limits) {
   Grammar grammar;
-  QUIRE_ASSIGN(const NodeId node, add_regex(grammar, pattern, RegexMatch::kWhole, limits));
+  QUIRE_ASSIGN(const NodeId node, add_regex(grammar, pattern, {}, limits));
   grammar.root = grammar.declare("root");
   grammar.define(grammar.root, node);
   return grammar;

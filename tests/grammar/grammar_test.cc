@@ -54,7 +54,7 @@ TEST(Regex, SearchMatchesAnyPart) {
        {Case{"b", {"b", "abc"}, {"ac"}}, Case{"^b", {"bc"}, {"ab"}},
         Case{"b$|^c", {"ab", "ca"}, {"bca"}}}) {
     Grammar grammar;
-    const auto node = add_regex(grammar, pattern, RegexMatch::kSearch);
+    const auto node = add_regex(grammar, pattern, {.match = RegexMatch::kSearch});
     ASSERT_TRUE(node);
     grammar.root = grammar.declare("root");
     grammar.define(grammar.root, *node);
