@@ -9,7 +9,7 @@ namespace quire::engine {
 namespace {
 
 // More rows than this are only needed for prompt logprobs; their memory is given back.
-constexpr int kLogitRowsKept = 512;
+constexpr int kLogitRowsKept = 128;
 
 Time deadline_of(Time arrival, Time timeout) {
   return timeout >= scheduler::kNoDeadline - arrival ? scheduler::kNoDeadline : arrival + timeout;
