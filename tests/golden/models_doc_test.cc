@@ -13,17 +13,17 @@ namespace {
 
 constexpr const char* kIntroduction = R"(# Models
 
-Generated from the registry (`models/families.inc`) and the golden models (`tests/golden/*.json`) by
-`QUIRE_UPDATE_DOCS=1 build/golden_tests --gtest_filter=ModelsDoc*`.
+Generated from the registry (`models/families.inc`) and the golden models
+(`tests/golden/*.json`) by `QUIRE_UPDATE_DOCS=1 build/golden_tests --gtest_filter=ModelsDoc*`.
 
-A model folder holds `config.json`, `model.safetensors` (or shards with their index) and, if it likes,
-`generation_config.json`. Weights may be stored as F32, BF16 or F16, in the layout of Transformers or
-of MLX. Quantized weights are refused with the name of the method.
+A model folder holds `config.json`, `model.safetensors` (or shards with their index) and, if it
+likes, `generation_config.json`. Weights may be stored as F32, BF16 or F16, in the layout of
+Transformers or of MLX. Quantized weights are refused with the name of the method.
 
-Each golden model is a tiny checkpoint whose logits (within 2e-4 of the largest) and 64 greedy tokens
-must equal those of its oracle, from the config as published and as Transformers 5 writes it, in one
-file and in shards, stored as F32, BF16 and F16, and where they exist in the MLX layout, with stacked
-experts and inside the wrapper of a vision model.
+Each golden model is a tiny checkpoint whose logits (within 2e-4 of the largest) and 64 greedy
+tokens must equal those of its oracle, from the config as published and as Transformers 5 writes
+it, in one file and in shards, stored as F32, BF16 and F16, and where they exist in the MLX layout,
+with stacked experts and inside the wrapper of a vision model.
 
 )";
 
