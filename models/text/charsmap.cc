@@ -53,30 +53,44 @@ Status Charsmap::check_leaf(std::uint32_t unit) const {
   return {};
 }
 
-// Visits each state once. A state is the base that the next byte is added to.
+// A state is the base that the next byte is added to. States form a tree: one that is reached twice
+// is refused, for it could close a circle.
 Status Charsmap::check() const {
+  struct State {
+    std::uint32_t base;
+    int nested;  // keys that end on the way here
+  };
   std::vector<bool> seen(units_.size() + 256, false);
-  std::vector<std::uint32_t> open;
-  const auto visit = [&](std::uint32_t base, std::uint32_t from) -> Status {
+  std::vector<State> open;
+  const auto visit = [&](State state, std::uint32_t from) -> Status {
     // Every byte may follow, so the whole block of 256 must lie in the trie.
-    if ((base | 0xFF) >= units_.size()) {
+    if ((state.base | 0xFF) >= units_.size()) {
       return fail(ErrorCode::kInvalid, "precompiled_charsmap: unit {} points to {} of {} units",
-                  from, base, units_.size());
+                  from, state.base, units_.size());
     }
-    if (!seen[base]) open.push_back(base);
-    seen[base] = true;
+    if (seen[state.base]) {
+      return fail(ErrorCode::kInvalid, "precompiled_charsmap: unit {} points to {} for a second time",
+                  from, state.base);
+    }
+    if (state.nested > kNestedMax) {
+      return fail(ErrorCode::kInvalid, "precompiled_charsmap: more than {} keys start one another",
+                  kNestedMax);
+    }
+    seen[state.base] = true;
+    open.push_back(state);
     return {};
   };
-  QUIRE_TRY(visit(offset_of(units_[0]), 0));
+  QUIRE_TRY(visit({offset_of(units_[0]), 0}, 0));
   while (!open.empty()) {
-    const std::uint32_t base = open.back();
+    const State state = open.back();
     open.pop_back();
     for (std::uint32_t byte = 1; byte < 256; ++byte) {
-      const std::uint32_t at = base ^ byte;
+      const std::uint32_t at = state.base ^ byte;
       if (label_of(units_[at]) != byte) continue;
       const std::uint32_t next = at ^ offset_of(units_[at]);
-      QUIRE_TRY(visit(next, at));
-      if (has_leaf(units_[at])) QUIRE_TRY(check_leaf(units_[next]));
+      const bool leaf = has_leaf(units_[at]);
+      QUIRE_TRY(visit({next, state.nested + (leaf ? 1 : 0)}, at));
+      if (leaf) QUIRE_TRY(check_leaf(units_[next]));
     }
   }
   return {};
