@@ -24,6 +24,8 @@ import tokenizer_golden as golden  # noqa: E402
 SPM_DECODER = decoders.Sequence([
     decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
 
+SPM_DECODER_NO_PREFIX = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+
 
 def write(folder, files, cases):
     os.makedirs(folder, exist_ok=True)
@@ -61,7 +63,7 @@ def spm_case(out, name, config, prefix, suffix, **options):
     lists += [[rng.randrange(sp.get_piece_size()) for _ in range(rng.randint(0, 9))] for _ in range(30)]
     for ids in lists:
         def text(skip):
-            return SPM_DECODER.decode([sp.id_to_piece(i) for i in ids if not (skip and sp.id_to_piece(i) in control)])
+            return (SPM_DECODER if options.get("add_dummy_prefix", True) else SPM_DECODER_NO_PREFIX).decode([sp.id_to_piece(i) for i in ids if not (skip and sp.id_to_piece(i) in control)])
         decode.append([ids, text(True), text(False)])
     write(os.path.join(out, name), {"tokenizer.model" if "t5" not in name else "spiece.model": model,
                                     "tokenizer_config.json": json.dumps(config) + "\n"},
