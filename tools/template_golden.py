@@ -4,6 +4,7 @@
 The environment is Transformers' own, so that the expected texts are those of apply_chat_template.
 Needs transformers and jinja2. Usage: python tools/template_golden.py [output]
 """
+import copy
 import datetime
 import json
 import pathlib
@@ -31,7 +32,7 @@ def render(source, context):
         chat_template_utils._compile_jinja_template, "__wrapped__", chat_template_utils._compile_jinja_template
     )
     try:
-        text = compile_template(source).render(**context)
+        text = compile_template(source).render(**copy.deepcopy(context))
         text.encode("utf-8")
         return {"text": text}
     except Exception as error:  # whatever Python raises is an error of the template

@@ -154,15 +154,11 @@ Value filter_batch(Interpreter&, const Value& input, const Arguments& arguments)
       std::max(input.nesting(), nesting_of(arguments)));
 }
 
-Value filter_slice(Interpreter&, const Value& input, const Arguments& arguments) {
-  const Bound bound("slice", arguments, {"slices", "fill_with"}, 1);
-  const std::int64_t slices = bound.integer(0, 1);
-  const Value fill = bound.get(1);
+Values slice_evenly(const Values& items, std::int64_t slices, const Value& fill) {
   if (slices == 0) raise("integer division or modulo by zero");
-  const Values items = to_vector(input);
   const auto length = static_cast<std::int64_t>(items.size());
-  const std::int64_t per_slice = static_cast<std::int64_t>(floor_divide(length, slices));
-  const std::int64_t with_extra = static_cast<std::int64_t>(floor_modulo(length, slices));
+  const auto per_slice = static_cast<std::int64_t>(floor_divide(length, slices));
+  const auto with_extra = static_cast<std::int64_t>(floor_modulo(length, slices));
   Values out;
   std::int64_t offset = 0;
   for (std::int64_t number = 0; number < slices; ++number) {
@@ -171,14 +167,24 @@ Value filter_slice(Interpreter&, const Value& input, const Arguments& arguments)
     const std::int64_t end = offset + (number + 1) * per_slice;
     Values part(items.begin() + start, items.begin() + end);
     if (!fill.is_none() && number >= with_extra) part.push_back(fill);
+    spend(1);
     out.push_back(Value::list(std::move(part)));
   }
+  return out;
+}
+
+Value filter_slice(Interpreter&, const Value& input, const Arguments& arguments) {
+  const Bound bound("slice", arguments, {"slices", "fill_with"}, 1);
+  const Value slices = bound.at(0);
+  const Value fill = bound.get(1);
+  std::optional<Values> parts;  // made at the first use, as Python's generator does
   std::size_t at = 0;
   return make_generator(
       "generator",
-      [out = std::move(out), at](Value& item) mutable {
-        if (at == out.size()) return false;
-        item = out[at++];
+      [=](Value& item) mutable {
+        if (!parts) parts = slice_evenly(to_vector(input), to_index(slices, "slices"), fill);
+        if (at == parts->size()) return false;
+        item = (*parts)[at++];
         return true;
       },
       std::max(input.nesting(), fill.nesting()) + 1);

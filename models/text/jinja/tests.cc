@@ -88,11 +88,13 @@ bool test_escaped(Interpreter&, const Value& subject, const Arguments& arguments
 
 bool test_filter(Interpreter&, const Value& subject, const Arguments& arguments) {
   no_arguments("filter", arguments);
+  hash_value(subject);  // a look-up in Python's table of filters refuses lists and dicts
   return subject.is_string() && find_filter(subject.as_string()) != nullptr;
 }
 
 bool test_test(Interpreter&, const Value& subject, const Arguments& arguments) {
   no_arguments("test", arguments);
+  hash_value(subject);
   return subject.is_string() && find_test(subject.as_string()) != nullptr;
 }
 

@@ -135,15 +135,16 @@ Value filter_center(Interpreter& interpreter, const Value& input, const Argument
 
 Value filter_truncate(Interpreter&, const Value& input, const Arguments& arguments) {
   const Bound bound("truncate", arguments, {"length", "killwords", "end", "leeway"});
-  require_defined(input);
-  if (!input.is_string()) raise("object of type '{}' cannot be truncated", type_name(input));
+  const auto size = length_of(input);
+  if (!size) raise("object of type '{}' has no len()", type_name(input));
   const std::int64_t length = bound.integer(0, 255);
   const std::string end = bound.text(2, "...");
   const std::int64_t leeway = bound.integer_or_none(3, 5);
   const auto end_length = static_cast<std::int64_t>(count_code_points(end));
   if (length < end_length) raise("expected length >= {}, got {}", end_length, length);
   if (leeway < 0) raise("expected leeway >= 0, got {}", leeway);
-  if (static_cast<std::int64_t>(input.code_points()) - leeway <= length) return input;
+  if (static_cast<std::int64_t>(*size) - leeway <= length) return input;
+  if (!input.is_string()) raise("'{}' object cannot be truncated", type_name(input));
   const std::string& text = input.as_string();
   std::string_view cut = std::string_view(text).substr(
       0, offset_of(text, static_cast<std::size_t>(length - end_length)));
