@@ -100,7 +100,8 @@ struct KvWrite {
 // segment scores are lane dot products (over E_k) times `scale`, the maximum is exact, the
 // denominator is a lane sum by j % 16, the output is sequential over j; segments merge ascending:
 // total = fma(total, exp(M_old - M), segment * exp(m - M)) with M = max(M_old, m); a sink merges
-// last. Keys that are not visible are never multiplied (they may hold NaN).
+// last. Keys that are not visible leave no trace (they may hold NaN), and pages that hold no key
+// visible to some row are not read.
 struct Attention {
   static constexpr std::int64_t kSegment = 256;
   PagedKv kv;
