@@ -44,6 +44,7 @@ Params swarm_params(std::uint64_t seed) {
   cache.prefix_cache = below(8) != 0;
   cache.fingerprint = {seed, seed};
   if (below(4) == 0) cache.debug_hash_bits = 2 + below(7);
+  if (below(8) == 0) cache.index_nodes_max = 1 + below(40);
 
   scheduler.sequences_max = log_below(1, 16);
   scheduler.step_tokens_max = log_below(1, 128);
