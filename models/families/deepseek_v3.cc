@@ -34,8 +34,8 @@ LatentAttention parse_attention(const Config& c) {
 MixtureOfExperts parse_experts(const Config& c) {
   const char* key = c.has("num_local_experts") ? "num_local_experts" : "n_routed_experts";
   MixtureOfExperts moe = read_experts(c, key);
-  moe.shared_inner = static_cast<int>(std::int64_t{moe.inner} * c.count("n_shared_experts", 1) %
-                                      (std::int64_t{1} << 30));
+  moe.shared_inner =
+      c.width("n_shared_experts", std::int64_t{moe.inner} * c.count("n_shared_experts", 1));
   moe.router = {
       .score = Router::Score::kSigmoid,
       .selection_bias = true,
