@@ -232,11 +232,6 @@ void CacheManager::discard(SequenceId id) {
   impl_->free_sequence(it);
 }
 
-void CacheManager::end_step() {
-  for (const Impl::Pin& pin : impl_->pins) impl_->pool(pin.group).release(pin.page);
-  impl_->pins.clear();
-}
-
 std::span<const std::span<const std::int32_t>> CacheManager::page_tables(SequenceId id) const {
   Sequence& it = impl_->sequence(id);
   for (std::size_t g = 0; g < it.tables.size(); ++g) it.views[g] = it.tables[g];

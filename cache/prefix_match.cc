@@ -104,7 +104,7 @@ class Matcher {
   // numbers comes back.
   std::int64_t longest_tail(std::int64_t level, std::vector<NodeId>& tails) const {
     tails.clear();
-    if (!query_.tails || group_count() == 0) return 0;
+    if (group_count() == 0) return 0;
     const std::span<const std::int32_t> tokens = rest(level);
     std::int64_t least = std::ssize(tokens);
     for (int g = 0; g < group_count() && least > 0; ++g) {
@@ -181,7 +181,6 @@ class Matcher {
   }
 
   NodeId longest_state_tail(std::int64_t level, std::vector<NodeId>& tails) const {
-    if (!query_.tails) return kNoNode;
     const std::span<const std::int32_t> tokens = rest(level);
     NodeId best = kNoNode;
     std::int64_t longest = 0;

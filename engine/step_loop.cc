@@ -15,6 +15,10 @@ Time deadline_of(Time arrival, Time timeout) {
   return timeout >= scheduler::kNoDeadline - arrival ? scheduler::kNoDeadline : arrival + timeout;
 }
 
+std::int64_t length_max_of(const GenerateRequest& request) {
+  return static_cast<std::int64_t>(request.prompt.size()) + request.sampling.max_tokens;
+}
+
 int latest_bound(int tokens) {
   int bucket = 0;
   for (const int bound : kStepTokenBounds) {
@@ -74,8 +78,10 @@ Status StepLoop::submit_choices(const std::shared_ptr<LiveRequest>& live) {
     added.priority = request.priority;
     added.arrival = live->arrival;
     added.deadline = deadline_of(live->arrival, request.timeout);
-    if (!request.cache_salt.empty()) {
-      added.cache_namespace = Hasher().add(request.cache_salt).digest();
+    const int length_class = runner_->length_class(length_max_of(request));
+    if (!request.cache_salt.empty() || length_class > 0) {
+      added.cache_namespace =
+          Hasher().add(request.cache_salt).add(static_cast<std::uint64_t>(length_class)).digest();
     }
     added.read_prefix_cache = request.sampling.prompt_logprobs < 0 || i > 0;
     if (Status accepted = scheduler_->submit(std::move(added)); !accepted) {
@@ -156,6 +162,7 @@ void StepLoop::build_batch(const scheduler::StepPlan& plan) {
     CHECK(found != choices_.end(), "the plan has the unknown request {}", sequence.id);
     Choice& choice = *found->second;
     RowWish wish;
+    wish.length_max = length_max_of(choice.live().request);
     wish.draws = sequence.samples && choice.params().max_tokens > 0;
     if (choice.scores_prompt()) {
       const auto prompt = static_cast<std::int64_t>(choice.live().request.prompt.size());

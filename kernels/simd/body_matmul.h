@@ -96,14 +96,13 @@ void matmul_of(const Matmul& m) {
   // A panel is one chain of dependent fma; narrow weights need more of them to keep memory busy.
   constexpr int kSolo = sizeof(W) == 4 ? 2 : 4;
   if constexpr (kTileVecs >= 24) {
-    if (m.rows == 1) return all_panels<1, kSolo, W>(m);
-    if (m.rows <= 4) return all_panels<4, 4, W>(m);
-    return all_panels<8, 3, W>(m);
-  } else {
-    if (m.rows == 1) return all_panels<1, kSolo, W>(m);
-    if (m.rows <= 3) return all_panels<3, 2, W>(m);
-    return all_panels<6, 1, W>(m);
+    if (m.rows > 4) return all_panels<8, 3, W>(m);
+    if (m.rows > 1) return all_panels<4, 4, W>(m);
+  } else if constexpr (kTileVecs >= 6) {
+    if (m.rows > 3) return all_panels<6, 1, W>(m);
+    if (m.rows > 1) return all_panels<3, 2, W>(m);
   }
+  return all_panels<1, kSolo, W>(m);
 }
 
 void matmul(const Matmul& m) {

@@ -31,7 +31,7 @@ void Mamba2Block::carve(Carver& carver) {
 
 void Mamba2Block::forward(const Step& step, const TensorView& x, const TensorView& y,
                           kernels::Store store) const {
-  ShapeScope("mamba2")
+  ShapeScope("mamba2 mixer")
       .bind('T', step.rows())
       .bind('D', site_.hidden)
       .check(x, "T D")

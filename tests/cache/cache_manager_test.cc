@@ -45,7 +45,6 @@ class Caller {
       positions.push_back(life.computed + save.row + 1);
     }
     manager.advance(life.id, life.tokens, end, 0);
-    manager.end_step();
     life.computed = end;
     manager.check_invariants();
     return positions;
@@ -192,7 +191,6 @@ TEST(CacheManager, SequenceInsideASharedPageCopiesIt) {
   EXPECT_EQ(table_of(first->id)[0], table_of(second->id)[0]);
   EXPECT_EQ(table_of(first->id)[1], a.to);
   EXPECT_EQ(table_of(second->id)[1], b.to);
-  caller.manager.end_step();
   caller.compute(*first, 20);
   caller.compute(*second, 20);
   // Both computed the same second page: the index keeps one, and both hold it.
@@ -278,7 +276,6 @@ TEST(CacheManager, DiscardLeavesNothingToFind) {
   auto again = caller.begin(counting(0, 30));
   EXPECT_LE(again->hit, 9);
   caller.manager.release(again->id, again->tokens);
-  caller.manager.end_step();
   caller.manager.reset();
   EXPECT_EQ(caller.manager.stats().groups[0].free, 32);
   EXPECT_EQ(caller.manager.stats().states.free, 8);

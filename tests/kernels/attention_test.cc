@@ -2,7 +2,7 @@
 #include <cstring>
 #include <tuple>
 
-#include "support.h"
+#include "tests/kernels/support.h"
 
 namespace quire::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // exp, log and relatives: errors against double over sweeps of all exponents, and exact corners.
 #include <cstdio>
 
-#include "support.h"
+#include "tests/kernels/support.h"
 
 namespace quire::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // Norms, reductions and elementwise kernels: rows agree, orders and values are the contract's.
 #include <algorithm>
 
-#include "support.h"
+#include "tests/kernels/support.h"
 
 namespace quire::kernels {
 namespace {

@@ -2,7 +2,7 @@
 // trace.
 #include <tuple>
 
-#include "support.h"
+#include "tests/kernels/support.h"
 
 namespace quire::kernels {
 namespace {

@@ -1,5 +1,5 @@
 // The table: which instruction sets exist, are found and are complete.
-#include "support.h"
+#include "tests/kernels/support.h"
 
 namespace quire::kernels {
 namespace {

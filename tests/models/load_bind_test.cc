@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "gmock/gmock.h"
+#include <gmock/gmock.h>
 #include "models/load/bind.h"
 #include "models/load/load.h"
 #include "models/registry.h"

@@ -4,8 +4,8 @@
 #include <limits>
 #include <set>
 
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include "models/load/config.h"
 #include "models/load/file.h"
 #include "models/load/load.h"

@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include "models/load/safetensors.h"
 #include "tests/golden/checkpoint_writer.h"
 
