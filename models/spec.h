@@ -38,13 +38,14 @@ struct RopeYarn {
   std::int64_t original_positions = 4096;
   bool operator==(const RopeYarn&) const = default;
 };
-struct RopeDynamic {  // dynamic NTK: the base is fixed per engine from the longest context served
+struct RopeDynamic {  // dynamic NTK: a sequence that may pass the original length takes the base of
+                      // the context
   float factor = 1;
   std::int64_t original_positions = 0;
   bool operator==(const RopeDynamic&) const = default;
 };
-struct RopeLong {  // longrope: the short list while the served context fits the original one
-  std::vector<float> short_factor, long_factor;
+struct RopeLong {  // longrope: the long list for a sequence that may pass the original length
+  std::vector<float> short_factor = {}, long_factor = {};
   float amplitude = 1;
   std::int64_t original_positions = 4096;
   bool operator==(const RopeLong&) const = default;
@@ -56,7 +57,7 @@ struct Rope {
   double theta = 10000;
   int dims = 0;  // rotated width R, even
   bool interleaved = false;
-  RopeScaling scaling;
+  RopeScaling scaling = {};
   bool operator==(const Rope&) const = default;
 };
 
@@ -71,7 +72,7 @@ struct Attention {
   bool qkv_bias = false, out_bias = false;
   bool output_gate = false;  // q_proj makes [H, 2E]: query, then gate; o *= sigmoid(gate)
   bool has_rope = true;
-  Rope rope;
+  Rope rope = {};
 };
 
 // Multi-head latent attention, always computed in the absorbed form so that prefill and decode
@@ -82,9 +83,9 @@ struct LatentAttention {
   int kv_rank = 0;
   int nope_dim = 0, rope_dim = 0, value_dim = 0;
   float scale = 0;
-  Norm latent_norm;   // of the q and kv latents
-  bool bias = false;  // of the two down projections and of the output
-  Rope rope;
+  Norm latent_norm = {};  // of the q and kv latents
+  bool bias = false;      // of the two down projections and of the output
+  Rope rope = {};
 };
 
 // Mamba-2 (arXiv:2405.21060).
@@ -92,7 +93,7 @@ struct Mamba2 {
   int heads = 0, head_dim = 0, groups = 1, state_dim = 0, conv_taps = 4;
   float dt_min = 0, dt_max = 0;  // limits of the step; dt_max may be infinity
   bool conv_bias = true, proj_bias = false;
-  Norm gated_norm;  // on y * silu(z), per norm_groups
+  Norm gated_norm = {};  // on y * silu(z), per norm_groups
   int norm_groups = 1;
   int inner() const { return heads * head_dim; }
   int conv_channels() const { return inner() + 2 * groups * state_dim; }
@@ -101,7 +102,7 @@ struct Mamba2 {
 // Gated delta rule (arXiv:2412.06464) with a short convolution over [q | k | v].
 struct GatedDelta {
   int key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0, conv_taps = 4;
-  Norm gated_norm;  // per value head, then * silu(z)
+  Norm gated_norm = {};  // per value head, then * silu(z)
   int conv_channels() const { return 2 * key_heads * key_dim + value_heads * value_dim; }
 };
 
@@ -128,7 +129,7 @@ struct Router {
 struct MixtureOfExperts {
   int experts = 0, active = 0, inner = 0;
   Activation activation = Activation::kSilu;
-  Router router;
+  Router router = {};
   int shared_inner = 0;      // 0: no shared expert
   bool shared_gate = false;  // shared output * sigmoid(w_g . x)
 };
@@ -142,10 +143,10 @@ enum class Residual {
 };
 
 struct Layer {
-  Mixer mixer;
-  Ffn ffn;
+  Mixer mixer = {};
+  Ffn ffn = {};
   Residual residual = Residual::kPreNorm;
-  Norm norm;  // every block norm of the layer
+  Norm norm = {};  // every block norm of the layer
 };
 
 struct DecoderSpec {
@@ -155,9 +156,9 @@ struct DecoderSpec {
   float embed_scale = 1;
   float logit_softcap = 0;
   float logit_scale = 1;
-  Norm final_norm;
-  bool tied_head = false;     // the head is the embedding
-  std::vector<Layer> layers;  // L
+  Norm final_norm = {};
+  bool tied_head = false;          // the head is the embedding
+  std::vector<Layer> layers = {};  // L
 };
 
 }  // namespace quire::models

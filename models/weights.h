@@ -92,6 +92,8 @@ struct SlotNeed {
   std::int64_t rows = 0, cols = 0;  // a vector has rows x max(cols, 1) elements
   std::string_view shape;           // the letters, for messages and docs: "H*E D"
   int count = 1;                    // experts or heads: one weight for each index
+  int read_per_token = 1;           // how many of `count` one token reads: the active experts
+  bool keep_f32 = false;            // a matrix that stays f32 whatever the weight dtype is: routers
 };
 
 // Every slot that layer `layer` of the spec needs; layer -1 is the model itself (embedding, final
@@ -118,7 +120,8 @@ class Weights {
 // Fills a Weights: sizes are declared first, so that the arena is allocated once.
 class WeightBuilder {
  public:
-  // Matrices are stored as matrix_dtype unless `dtypes` says otherwise for one (see declare).
+  // Declares all `need.count` weights. Matrices are stored as matrix_dtype, or as f32 where
+  // need.keep_f32 says so.
   void declare(int layer, const SlotNeed& need, DType matrix_dtype);
   std::size_t bytes() const { return bytes_; }  // needed so far
   // Allocates; no declare() afterwards. Zeroed.
@@ -136,6 +139,8 @@ class WeightBuilder {
     std::int64_t rows, cols;
     std::size_t offset;
   };
+  const Entry& entry(const Weights::Key& key, WeightKind kind) const;
+
   std::map<Weights::Key, Entry> entries_;
   std::size_t bytes_ = 0;
   Arena arena_;

@@ -150,6 +150,9 @@ template <class... Args>
 tl::unexpected<Error> wrong(std::string_view name, const Json& value,
                             fmt::format_string<Args...> wanted, Args&&... args) {
   std::string got = value.is_structured() ? value.type_name() : dump_json(value);
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    got = fmt::format("{}", value.get<double>());  // JSON has no word for it
+  }
   if (got.size() > 80) got = got.substr(0, 80) + "...";
   return fail_at(std::string(name), ErrorCode::kInvalid, "{} must be {}, got {}", name,
                  fmt::format(wanted, std::forward<Args>(args)...), got);
@@ -158,6 +161,10 @@ tl::unexpected<Error> wrong(std::string_view name, const Json& value,
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    // The library takes a NUL for the end of the text and would not see what follows.
+    return fail(ErrorCode::kInvalid, "invalid JSON: NUL at byte {}", nul);
+  }
   Builder builder(limits);
   bool good = false;
   try {

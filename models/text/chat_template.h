@@ -8,18 +8,9 @@
 
 #include "base/error.h"
 #include "models/load/json.h"
+#include "models/text/template_limits.h"
 
 namespace quire::text {
-
-// Bounds on one rendering; exceeding one is an error, never a crash. Values from
-// measured abuse of other servers' template engines.
-struct TemplateLimits {
-  std::int64_t fuel = 2'000'000;  // evaluated nodes
-  std::size_t output_bytes = 8u << 20;
-  int depth = 64;  // nesting of blocks, calls and expressions
-  std::int64_t range_items = 100'000;
-  std::size_t repeated_string_bytes = 1u << 20;
-};
 
 // Immutable after compile(); render() may be called from any thread. No template reaches the host:
 // values are data, and the filters, tests, functions and methods are a closed set.
@@ -38,6 +29,9 @@ class ChatTemplate {
   // True when the template iterates over a message's content as a list of parts; false when it
   // takes a string, so that parts have to be joined first. Found at compile time.
   bool wants_content_parts() const;
+  // True when the template asks whether something `is string`, so that it takes a content that is
+  // one text as well.
+  bool tests_for_text() const;
 
  private:
   struct Compiled;

@@ -1,0 +1,250 @@
+// Streams completions from a server with one coroutine for each request in flight.
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <cmath>
+
+#include "base/rng.h"
+#include "bench/load_test.h"
+#include "models/load/json.h"
+
+namespace quire::bench {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using SteadyTime = std::chrono::steady_clock;
+
+struct Target {
+  std::string host, port, base;
+};
+
+Result<Target> parse_url(const std::string& url) {
+  constexpr std::string_view kScheme = "http://";
+  if (url.rfind(kScheme, 0) != 0) {
+    return fail(ErrorCode::kInvalid, "url {} must begin with http://", url);
+  }
+  std::string rest = url.substr(kScheme.size());
+  Target target;
+  if (const auto slash = rest.find('/'); slash != std::string::npos) {
+    target.base = rest.substr(slash);
+    rest = rest.substr(0, slash);
+    while (!target.base.empty() && target.base.back() == '/') target.base.pop_back();
+  }
+  const auto colon = rest.rfind(':');
+  target.host = colon == std::string::npos ? rest : rest.substr(0, colon);
+  target.port = colon == std::string::npos ? "80" : rest.substr(colon + 1);
+  return target;
+}
+
+http::request<http::string_body> make_request(const LoadOptions& options, const Target& target,
+                                              http::verb verb, const std::string& path) {
+  http::request<http::string_body> request{verb, target.base + path, 11};
+  request.set(http::field::host, target.host + ":" + target.port);
+  request.set(http::field::user_agent, "quire-bench");
+  if (!options.api_key.empty()) {
+    request.set(http::field::authorization, "Bearer " + options.api_key);
+  }
+  return request;
+}
+
+// Input `index`: the shared prefix is drawn by its own key, the rest by the request's.
+Json make_prompt(const LoadOptions& options, int index) {
+  static constexpr const char* kWords[] = {"river", "stone", "light", "paper", "north", "small",
+                                           "green", "house", "music", "table", "cloud", "seven"};
+  Json ids = Json::array();
+  std::string text;
+  for (int i = 0; i < options.input_tokens; ++i) {
+    const std::uint64_t key = i < options.shared_prefix_tokens
+                                  ? options.seed
+                                  : mix64(options.seed + 1 + static_cast<std::uint64_t>(index));
+    const std::uint64_t draw = random_bits(key, static_cast<std::uint64_t>(i));
+    if (options.text_prompts) {
+      text += text.empty() ? "" : " ";
+      text += kWords[draw % std::size(kWords)];
+    } else {
+      ids.push_back(draw % static_cast<std::uint64_t>(options.vocab));
+    }
+  }
+  return options.text_prompts ? Json(text) : ids;
+}
+
+class LoadRun {
+ public:
+  LoadRun(const LoadOptions& options, Target target)
+      : options_(options), target_(std::move(target)) {}
+
+  Result<std::vector<RequestRecord>> run() {
+    try {
+      tcp::resolver resolver(context_);
+      endpoints_ = resolver.resolve(target_.host, target_.port);
+    } catch (const boost::system::system_error& error) {
+      return fail(ErrorCode::kIo, "{}:{}: {}", target_.host, target_.port, error.what());
+    }
+    records_.resize(static_cast<std::size_t>(options_.requests));
+    if (options_.model.empty()) QUIRE_TRY(find_model());
+    start_ = SteadyTime::now();
+    if (options_.rate > 0) {
+      asio::co_spawn(context_, arrivals(), asio::detached);
+    } else {
+      for (int i = 0; i < std::min(options_.concurrency, options_.requests); ++i) {
+        asio::co_spawn(context_, closed_loop(), asio::detached);
+      }
+    }
+    context_.run();
+    return std::move(records_);
+  }
+
+ private:
+  double now() const { return std::chrono::duration<double>(SteadyTime::now() - start_).count(); }
+
+  Status find_model() {
+    try {
+      beast::tcp_stream stream(context_);
+      stream.connect(endpoints_);
+      http::write(stream, make_request(options_, target_, http::verb::get, "/v1/models"));
+      beast::flat_buffer buffer;
+      http::response<http::string_body> response;
+      http::read(stream, buffer, response);
+      QUIRE_ASSIGN(const Json answer, parse_json(response.body()));
+      const Json* data = find_member(answer, "data");
+      if (data == nullptr || !data->is_array() || data->empty()) {
+        return fail(ErrorCode::kNotFound, "/v1/models answered {} with no model",
+                    response.result_int());
+      }
+      const Json* id = find_member((*data)[0], "id");
+      if (id == nullptr) return fail(ErrorCode::kNotFound, "/v1/models: no id");
+      QUIRE_ASSIGN(options_.model, json_string(*id, "id"));
+      return {};
+    } catch (const boost::system::system_error& error) {
+      return fail(ErrorCode::kIo, "{}: {}", options_.url, error.what());
+    }
+  }
+
+  asio::awaitable<void> closed_loop() {
+    while (next_ < options_.requests) {
+      const int index = next_++;
+      records_[static_cast<std::size_t>(index)].scheduled = now();
+      co_await guarded_request(index);
+    }
+  }
+
+  asio::awaitable<void> arrivals() {
+    asio::steady_timer timer(context_);
+    double at = 0;
+    for (int index = 0; index < options_.requests; ++index) {
+      const double uniform =
+          random_uniform(mix64(options_.seed), static_cast<std::uint64_t>(index));
+      at += -std::log(1 - uniform) / options_.rate;
+      timer.expires_at(start_ + std::chrono::duration_cast<SteadyTime::duration>(
+                                    std::chrono::duration<double>(at)));
+      co_await timer.async_wait(asio::use_awaitable);
+      records_[static_cast<std::size_t>(index)].scheduled = at;
+      asio::co_spawn(context_, guarded_request(index), asio::detached);
+    }
+  }
+
+  asio::awaitable<void> guarded_request(int index) {
+    RequestRecord& record = records_[static_cast<std::size_t>(index)];
+    record.sent = now();
+    try {
+      co_await stream_request(index, record);
+    } catch (const std::exception& error) {
+      record.error = error.what();
+    }
+    record.finished = now();
+  }
+
+  asio::awaitable<void> stream_request(int index, RequestRecord& record) {
+    beast::tcp_stream stream(context_);
+    stream.expires_after(std::chrono::duration_cast<SteadyTime::duration>(
+        std::chrono::duration<double>(options_.timeout_seconds)));
+    co_await stream.async_connect(endpoints_, asio::use_awaitable);
+    auto request = make_request(options_, target_, http::verb::post, "/v1/completions");
+    request.set(http::field::content_type, "application/json");
+    request.body() = dump_json({{"model", options_.model},
+                                {"prompt", make_prompt(options_, index)},
+                                {"max_tokens", options_.output_tokens},
+                                {"ignore_eos", true},
+                                {"temperature", 0},
+                                {"stream", true},
+                                {"stream_options", {{"include_usage", true}}}});
+    request.prepare_payload();
+    co_await http::async_write(stream, request, asio::use_awaitable);
+    beast::flat_buffer buffer;
+    http::response_parser<http::buffer_body> parser;
+    parser.body_limit(boost::none);
+    co_await http::async_read_header(stream, buffer, parser, asio::use_awaitable);
+    const int status = static_cast<int>(parser.get().result_int());
+    std::string pending;
+    std::array<char, 16384> block;
+    while (!parser.is_done()) {
+      parser.get().body().data = block.data();
+      parser.get().body().size = block.size();
+      auto [error, bytes] =
+          co_await http::async_read(stream, buffer, parser, asio::as_tuple(asio::use_awaitable));
+      if (error && error != http::error::need_buffer) throw boost::system::system_error(error);
+      pending.append(block.data(), block.size() - parser.get().body().size);
+      if (status == 200) take_events(pending, record);
+    }
+    if (status != 200) record.error = fmt::format("status {}: {}", status, pending.substr(0, 200));
+  }
+
+  // Consumes the whole events of `pending`.
+  void take_events(std::string& pending, RequestRecord& record) {
+    std::size_t begin = 0;
+    for (std::size_t end; (end = pending.find("\n\n", begin)) != std::string::npos;
+         begin = end + 2) {
+      const std::string_view event(pending.data() + begin, end - begin);
+      if (event.rfind("data: {", 0) == 0) take_event(event.substr(6), record);
+    }
+    pending.erase(0, begin);
+  }
+
+  void take_event(std::string_view text, RequestRecord& record) {
+    const auto event = parse_json(text);
+    if (!event) {
+      record.error = event.error().message;
+      return;
+    }
+    if (const Json* error = find_member(*event, "error")) record.error = dump_json(*error);
+    if (const Json* usage = find_member(*event, "usage"); usage != nullptr && usage->is_object()) {
+      record.prompt_tokens = static_cast<int>(usage->value("prompt_tokens", 0));
+      record.completion_tokens = static_cast<int>(usage->value("completion_tokens", 0));
+    }
+    const Json* choices = find_member(*event, "choices");
+    if (choices == nullptr || !choices->is_array() || choices->empty()) return;
+    // Without ids in the chunk the usual one token for each chunk is assumed.
+    const Json* ids = find_member((*choices)[0], "token_ids");
+    const bool counted = ids != nullptr && ids->is_array();
+    record.chunk_times.push_back(now());
+    record.chunk_tokens.push_back(counted ? static_cast<int>(ids->size()) : 1);
+  }
+
+  LoadOptions options_;
+  Target target_;
+  asio::io_context context_{1};
+  tcp::resolver::results_type endpoints_;
+  SteadyTime::time_point start_;
+  std::vector<RequestRecord> records_;
+  int next_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<RequestRecord>> run_load(const LoadOptions& options) {
+  QUIRE_ASSIGN(Target target, parse_url(options.url));
+  return LoadRun(options, std::move(target)).run();
+}
+
+}  // namespace quire::bench

@@ -1,0 +1,100 @@
+// One answer in the making: from drawn tokens to text, finish reason and usage.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/sampler.h"
+#include "engine/stop_matcher.h"
+#include "kernels/kernels.h"
+#include "models/text/tokenizer.h"
+#include "scheduler/request.h"
+
+namespace quire::engine {
+
+// What all requests of one engine share.
+struct ChoiceContext {
+  const kernels::Kernels* kernels = nullptr;
+  const text::Tokenizer* tokenizer = nullptr;
+  std::vector<std::int32_t> eos_ids;
+};
+
+// A client's request; its choices hold it together until the last one has finished.
+struct LiveRequest {
+  RequestId id = 0;
+  GenerateRequest request;
+  OutputSink sink;
+  Time arrival = {};
+  int open_choices = 0;
+};
+
+// What the rows of one step gave: the accepted drafts and the token after them, cut at an end of
+// the answer. Nothing is drawn behind a row that is not finite.
+struct Draws {
+  std::vector<OutputToken> tokens;
+  bool poisoned = false;
+  std::optional<Error> error;  // of the draw after `tokens`; set when poisoned
+};
+
+class Choice {
+ public:
+  // scheduler_id: of this choice, `index` behind the request's own.
+  Choice(const ChoiceContext& context, std::shared_ptr<LiveRequest> live, int index);
+
+  RequestId scheduler_id() const { return live_->id + static_cast<RequestId>(index_); }
+  int index() const { return index_; }
+  const LiveRequest& live() const { return *live_; }
+  std::shared_ptr<LiveRequest> shared_live() const { return live_; }
+  const SamplingParams& params() const { return live_->request.sampling; }
+  bool finished() const { return finished_; }
+  std::int64_t made() const { return made_; }
+  std::int64_t tokens_left() const { return params().max_tokens - made_; }
+
+  // rows: [1 + drafts, V] raw logits; row i predicts the token at position + i. Token by token, as
+  // long as a draw equals its draft. Touches this choice alone, so choices may draw in parallel.
+  Draws draw(std::span<const float> rows, std::int64_t position,
+             std::span<const std::int32_t> drafts, SamplerScratch& scratch);
+
+  // The output of the step. Tokens behind a stop string are dropped from it and from `draws`.
+  // now: when the tokens were made.
+  Output take(Draws& draws, Time now);
+
+  // The end of a choice from outside, without new tokens; what was held back of the text is out.
+  Output end(FinishReason finish, Error error = {});
+
+  // Prompt positions below this were scored (with prompt_logprobs); row j scores token j + 1.
+  std::int64_t scored_rows() const { return scored_rows_; }
+  bool scores_prompt() const { return params().prompt_logprobs >= 0 && index_ == 0; }
+  // False when the row is not finite.
+  bool score_prompt_row(std::span<const float> logits);
+
+  // Usage and times of the whole life, for the finishing output.
+  void close(Output& output, const scheduler::RequestTrace& trace, Time now) const;
+
+ private:
+  bool stops_answer(std::int32_t id) const;
+  void add_text(const OutputToken& token, Output& output);
+  void flush_text(Output& output);
+  void set_finish(Output& output, FinishReason finish);
+
+  const ChoiceContext* context_;
+  std::shared_ptr<LiveRequest> live_;
+  int index_;
+  Sampler sampler_;
+  text::StreamDecoder decoder_;
+  StopMatcher matcher_;
+  std::int64_t made_ = 0;
+  std::int64_t scored_rows_ = 0;
+  std::vector<OutputToken> prompt_scores_;
+  Time first_token_ = {};
+  bool has_first_token_ = false;
+  bool finished_ = false;
+  bool stop_matched_ = false;  // the text is cut: nothing that is held back may follow
+};
+
+}  // namespace quire::engine

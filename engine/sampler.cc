@@ -1,0 +1,178 @@
+// Logit processors and the draw; masses are integers (engine/token_select.h).
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/check.h"
+#include "base/rng.h"
+
+namespace quire::engine {
+namespace {
+
+constexpr float kBanned = -std::numeric_limits<float>::infinity();
+constexpr std::size_t kVocabMax = std::size_t{1} << 19;  // 2^19 * 2^44 fits 64 bits
+constexpr float kLogitMax = 1e37f;  // penalties may not push a logit to infinity
+
+float score_of(float logit, float max, float temperature) {
+  return std::max((logit - max) / temperature, kScoreMin);
+}
+
+std::int32_t draw_by_id(std::vector<Candidate>& candidates, std::uint64_t bits) {
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  return draw(candidates, bits);
+}
+
+}  // namespace
+
+OutputToken score_token(const kernels::Kernels& kernels, std::span<const float> logits,
+                        std::int32_t id, int top_count) {
+  const auto count = static_cast<std::int64_t>(logits.size());
+  const kernels::LogSum sum = kernels.log_sum(logits.data(), count);
+  OutputToken token;
+  token.id = id;
+  token.logprob = sum.logprob(logits[static_cast<std::size_t>(id)]);
+  token.rank = rank_of(logits.data(), count, id);
+  std::vector<std::int32_t> best;
+  top_ids(logits.data(), count, top_count, best);
+  token.top.reserve(best.size());
+  for (const std::int32_t other : best) {
+    token.top.push_back({other, sum.logprob(logits[static_cast<std::size_t>(other)]),
+                         static_cast<int>(token.top.size()) + 1});
+  }
+  return token;
+}
+
+Sampler::Sampler(const SamplingParams& params, std::span<const std::int32_t> prompt,
+                 std::vector<std::int32_t> stop_ids, std::uint64_t seed)
+    : params_(&params),
+      stop_ids_(std::move(stop_ids)),
+      seed_(seed),
+      penalties_(params.repetition_penalty != 1 || params.presence_penalty != 0 ||
+                 params.frequency_penalty != 0) {
+  if (params.repetition_penalty == 1) return;
+  for (const std::int32_t id : prompt) count(id, 0);
+}
+
+void Sampler::count(std::int32_t id, int output_count) {
+  const auto [entry, added] = seen_index_.try_emplace(id, seen_.size());
+  if (added) seen_.push_back({id, 0});
+  seen_[entry->second].output_count += output_count;
+}
+
+void Sampler::accept(std::int32_t id) {
+  ++output_count_;
+  if (penalties_) count(id, 1);
+}
+
+bool Sampler::changes_logits() const {
+  return penalties_ || !params_->logit_bias.empty() || !params_->allowed_token_ids.empty() ||
+         output_count_ < params_->min_tokens;
+}
+
+void Sampler::penalize(std::span<float> logits) const {
+  for (const Seen& seen : seen_) {
+    float& logit = logits[static_cast<std::size_t>(seen.id)];
+    const float repetition = params_->repetition_penalty;
+    logit = logit > 0 ? logit / repetition : logit * repetition;
+    if (seen.output_count > 0) {
+      logit -= params_->frequency_penalty * static_cast<float>(seen.output_count);
+      logit -= params_->presence_penalty;
+    }
+    logit = std::clamp(logit, -kLogitMax, kLogitMax);
+  }
+}
+
+void Sampler::ban(std::span<float> logits, SamplerScratch& scratch) const {
+  const std::vector<std::int32_t>& allowed = params_->allowed_token_ids;
+  if (!allowed.empty()) {
+    std::vector<float>& kept = scratch.probabilities;
+    kept.clear();
+    for (const std::int32_t id : allowed) kept.push_back(logits[static_cast<std::size_t>(id)]);
+    std::fill(logits.begin(), logits.end(), kBanned);
+    for (std::size_t i = 0; i < allowed.size(); ++i) {
+      logits[static_cast<std::size_t>(allowed[i])] = kept[i];
+    }
+  }
+  if (output_count_ >= params_->min_tokens) return;
+  for (const std::int32_t id : stop_ids_) logits[static_cast<std::size_t>(id)] = kBanned;
+}
+
+void Sampler::process(std::span<float> logits, SamplerScratch& scratch) const {
+  for (const auto& [id, bias] : params_->logit_bias) logits[static_cast<std::size_t>(id)] += bias;
+  if (penalties_) penalize(logits);
+  ban(logits, scratch);
+}
+
+std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const float> logits,
+                             std::uint64_t bits, SamplerScratch& scratch) const {
+  const auto count = static_cast<std::int64_t>(logits.size());
+  const auto best = static_cast<std::int32_t>(kernels.argmax(logits.data(), count));
+  const float max = logits[static_cast<std::size_t>(best)];
+  if (max == kBanned) return -1;
+  if (params_->temperature == 0) return best;
+  if (params_->top_k > 0 && params_->top_k < count)
+    return choose_of_few(logits, max, bits, scratch);
+
+  std::vector<float>& probabilities = scratch.probabilities;
+  probabilities.resize(logits.size());
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    probabilities[i] = score_of(logits[i], max, params_->temperature);
+  }
+  kernels.activate(
+      {kernels::Unary::kExp, probabilities.data(), nullptr, probabilities.data(), count});
+  if (params_->min_p > 0) keep_min_p(std::span<float>(probabilities), params_->min_p);
+  if (params_->top_p < 1) keep_top_p(std::span<float>(probabilities), params_->top_p);
+  if (params_->typical_p == 1) return draw(probabilities, bits);
+  std::vector<Candidate>& candidates = scratch.candidates;
+  candidates.clear();
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const std::uint64_t weight = weight_of(probabilities[i]);
+    if (weight == 0) continue;
+    candidates.push_back(
+        {weight, score_of(logits[i], max, params_->temperature), static_cast<std::int32_t>(i)});
+  }
+  keep_typical_p(candidates, params_->typical_p);
+  return draw_by_id(candidates, bits);
+}
+
+// top_k first: it and min_p keep beginnings of the same order, so theirs may be swapped.
+std::int32_t Sampler::choose_of_few(std::span<const float> logits, float max, std::uint64_t bits,
+                                    SamplerScratch& scratch) const {
+  std::vector<Candidate>& candidates = scratch.candidates;
+  candidates.clear();
+  top_ids(logits.data(), static_cast<std::int64_t>(logits.size()), params_->top_k, scratch.ids);
+  for (const std::int32_t id : scratch.ids) {
+    const float score = score_of(logits[static_cast<std::size_t>(id)], max, params_->temperature);
+    candidates.push_back({weight_of(kernels::exp_f32(score)), score, id});
+  }
+  if (params_->min_p > 0) keep_min_p(candidates, params_->min_p);
+  if (params_->top_p < 1) keep_top_p(candidates, params_->top_p);
+  if (params_->typical_p < 1) keep_typical_p(candidates, params_->typical_p);
+  return draw_by_id(candidates, bits);
+}
+
+Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<const float> logits,
+                                    std::int64_t position, SamplerScratch& scratch) const {
+  CHECK(logits.size() <= kVocabMax, "vocabulary {} above {}", logits.size(), kVocabMax);
+  std::span<const float> row = logits;
+  if (changes_logits()) {
+    scratch.logits.assign(logits.begin(), logits.end());
+    process(scratch.logits, scratch);
+    row = scratch.logits;
+  }
+  const std::uint64_t bits = random_bits(seed_, static_cast<std::uint64_t>(position));
+  const std::int32_t id = choose(kernels, row, bits, scratch);
+  if (id < 0) {
+    return fail_at("min_tokens", ErrorCode::kInvalid,
+                   "no token is left to choose from: the allowed ids are all end tokens, and "
+                   "{} of min_tokens {} were made",
+                   output_count_, params_->min_tokens);
+  }
+  if (params_->logprobs < 0) return OutputToken{id, 0, 0, {}};
+  return score_token(kernels, logits, id, params_->logprobs);
+}
+
+}  // namespace quire::engine

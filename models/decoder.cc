@@ -1,0 +1,193 @@
+// Builds the blocks of every layer, checks a step, and runs it.
+#include "models/decoder.h"
+
+#include <algorithm>
+
+namespace quire::models {
+namespace {
+
+int rope_of(const Attention& a, std::int64_t context_max, RopeTables& ropes) {
+  return a.has_rope ? ropes.add(a.rope, context_max) : -1;
+}
+int rope_of(const LatentAttention& a, std::int64_t context_max, RopeTables& ropes) {
+  return a.rope.dims > 0 ? ropes.add(a.rope, context_max) : -1;
+}
+int rope_of(const Mamba2&, std::int64_t, RopeTables&) { return -1; }
+int rope_of(const GatedDelta&, std::int64_t, RopeTables&) { return -1; }
+
+}  // namespace
+
+Decoder::Decoder(const DecoderSpec& spec, const Weights& weights, const MemoryLayout& layout,
+                 const ModelOptions& options)
+    : spec_(spec),
+      options_(options),
+      kv_groups_(layout.groups.size()),
+      has_state_(layout.state_bytes > 0),
+      kernels_(kernels::kernels(options.isa)),
+      embedding_(spec, weights),
+      head_(spec, weights) {
+  CHECK(options.step_tokens_max > 0, "step_tokens_max {}", options.step_tokens_max);
+  for (int layer = 0; layer < static_cast<int>(spec.layers.size()); ++layer) {
+    layers_.push_back(build_layer(layer, weights, layout));
+  }
+  blocks_.reserve(static_cast<std::size_t>(options.step_tokens_max));
+  Carver measure(nullptr);
+  carve(measure);
+  scratch_ = Arena(measure.bytes());
+  Carver carver(scratch_.data());
+  carve(carver);
+}
+
+Decoder::LayerBlocks Decoder::build_layer(int layer, const Weights& weights,
+                                          const MemoryLayout& layout) {
+  const Layer& of = spec_.layers[static_cast<std::size_t>(layer)];
+  BlockSite site = {.weights = weights,
+                    .layer = layer,
+                    .hidden = spec_.hidden,
+                    .rows_max = options_.step_tokens_max,
+                    .kv = layout.kv[static_cast<std::size_t>(layer)],
+                    .state_offset = layout.state_offsets[static_cast<std::size_t>(layer)]};
+  site.rope = std::visit(
+      [&](const auto& mixer) { return rope_of(mixer, options_.context_max, ropes_); }, of.mixer);
+
+  struct BuildMixer {
+    const BlockSite& site;
+    MixerBlock operator()(const Attention& a) const { return AttentionBlock(a, site); }
+    MixerBlock operator()(const LatentAttention& a) const { return LatentAttentionBlock(a, site); }
+    MixerBlock operator()(const Mamba2& m) const { return Mamba2Block(m, site); }
+    MixerBlock operator()(const GatedDelta& g) const { return GatedDeltaBlock(g, site); }
+  };
+  struct BuildFfn {
+    const BlockSite& site;
+    FfnBlock operator()(const NoFfn&) const { return std::monostate(); }
+    FfnBlock operator()(const GatedMlp& m) const { return GatedMlpBlock(m, site); }
+    FfnBlock operator()(const MixtureOfExperts& m) const { return MixtureBlock(m, site); }
+  };
+  const auto norm = [&](Slot weight) {
+    return bind_norm(of.norm, spec_.hidden, weights, layer, weight);
+  };
+  HalfNorms mixer_norms, ffn_norms;
+  mixer_norms.before = bind_norm(norm(Slot::kMixerNorm), weights, layer, Slot::kMixerNormBias);
+  const bool has_after = of.residual == Residual::kSandwich;
+  if (has_after) mixer_norms.after = norm(Slot::kMixerPostNorm);
+  if (!std::holds_alternative<NoFfn>(of.ffn)) {
+    ffn_norms.before = bind_norm(norm(Slot::kFfnNorm), weights, layer, Slot::kFfnNormBias);
+    if (has_after) ffn_norms.after = norm(Slot::kFfnPostNorm);
+  }
+  return {of.residual, mixer_norms, ffn_norms, std::visit(BuildMixer{site}, of.mixer),
+          std::visit(BuildFfn{site}, of.ffn)};
+}
+
+// Only one block runs at a time, so that all share the region behind the step's own rows.
+void Decoder::carve(Carver& carver) {
+  const std::int64_t floats = std::int64_t{options_.step_tokens_max} * spec_.hidden;
+  x_ = carver.take<float>(floats);
+  normed_ = carver.take<float>(floats);
+  branch_ = carver.take<float>(floats);
+  ropes_.carve(carver, options_.step_tokens_max);
+  const Carver shared = carver;
+  const auto carve_block = [&](auto& block) {
+    if constexpr (!std::is_same_v<std::decay_t<decltype(block)>, std::monostate>) {
+      Carver own = shared;
+      block.carve(own);
+      if (own.bytes() > carver.bytes()) carver = own;
+    }
+  };
+  for (LayerBlocks& layer : layers_) {
+    std::visit(carve_block, layer.mixer);
+    std::visit(carve_block, layer.ffn);
+  }
+}
+
+void Decoder::check(const StepInput& input, const StepMemory& memory) const {
+  const auto tokens = static_cast<std::int64_t>(input.tokens.size());
+  CHECK(tokens <= options_.step_tokens_max, "{} tokens in a step, at most {}", tokens,
+        options_.step_tokens_max);
+  CHECK(memory.kv_base.size() == kv_groups_ && memory.kv_page_bytes.size() == kv_groups_,
+        "memory of {} KV groups, the model has {}", memory.kv_base.size(), kv_groups_);
+  for (const std::int32_t token : input.tokens) {
+    CHECK(token >= 0 && token < spec_.vocab, "token {} of {}", token, spec_.vocab);
+  }
+  int row = 0;
+  for (const SequenceInput& sequence : input.sequences) {
+    CHECK(sequence.row_begin == row && sequence.row_count > 0, "rows {} + {} follow row {}",
+          sequence.row_begin, sequence.row_count, row);
+    row += sequence.row_count;
+    CHECK(sequence.page_tables.size() == kv_groups_, "{} page tables, {} KV groups",
+          sequence.page_tables.size(), kv_groups_);
+    const std::int64_t end = sequence.position + sequence.row_count;
+    for (const auto& table : sequence.page_tables) {
+      const auto pages = static_cast<std::int64_t>(table.size());
+      CHECK(sequence.position >= 0 && pages * options_.page_tokens >= end,
+            "{} pages for positions [{}, {})", pages, sequence.position, end);
+    }
+    CHECK(!has_state_ || sequence.state_slot >= 0, "no state slot");
+    int after = 0;
+    for (const StateSave& save : sequence.state_saves) {
+      CHECK(save.row >= after && save.row < sequence.row_count && save.slot >= 0,
+            "state save at row {} of {} to slot {}", save.row, sequence.row_count, save.slot);
+      after = save.row;
+    }
+  }
+  CHECK(row == tokens, "the sequences have {} rows, the step {}", row, tokens);
+  int previous = -1;
+  for (const int logit_row : input.logit_rows) {
+    CHECK(logit_row > previous && logit_row < tokens, "logit row {} of {}", logit_row, tokens);
+    previous = logit_row;
+  }
+}
+
+// The latest rows of a sequence have the longest contexts: they come first, so that the team does
+// not end on one of them.
+void Decoder::cut_blocks(const StepInput& input) {
+  blocks_.clear();
+  for (std::size_t i = 0; i < input.sequences.size(); ++i) {
+    const SequenceInput& sequence = input.sequences[i];
+    const int count = (sequence.row_count + RowBlock::kRows - 1) / RowBlock::kRows;
+    for (int block = count - 1; block >= 0; --block) {
+      const int first = block * RowBlock::kRows;
+      blocks_.push_back({.sequence = static_cast<int>(i),
+                         .row = sequence.row_begin + first,
+                         .rows = std::min(RowBlock::kRows, sequence.row_count - first),
+                         .position = sequence.position + first});
+    }
+  }
+}
+
+template <class Block>
+void Decoder::run_half(const Step& step, const StepRows& rows, const HalfNorms& norms,
+                       const Block& block) const {
+  run_norm(step, norms.before, rows.x, rows.normed);
+  if (norms.after.width == 0) {
+    block.forward(step, rows.normed, rows.x, kernels::Store::kAdd);
+    return;
+  }
+  block.forward(step, rows.normed, rows.branch, kernels::Store::kSet);
+  run_norm_add(step, norms.after, rows.branch, rows.x);
+}
+
+void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& team, float* logits) {
+  if (input.tokens.empty()) return;
+  check(input, memory);
+  cut_blocks(input);
+  const Step step = {kernels_, team, input, memory, blocks_, ropes_.rows()};
+  const auto view = [&](float* data) { return TensorView::f32(data, {step.rows(), spec_.hidden}); };
+  const StepRows rows = {view(x_), view(normed_), view(branch_)};
+  ropes_.fill(step);
+  embedding_.forward(step, rows.x);
+  for (const LayerBlocks& layer : layers_) {
+    std::visit([&](const auto& mixer) { run_half(step, rows, layer.mixer_norms, mixer); },
+               layer.mixer);
+    std::visit(
+        [&](const auto& ffn) {
+          if constexpr (!std::is_same_v<std::decay_t<decltype(ffn)>, std::monostate>) {
+            run_half(step, rows, layer.ffn_norms, ffn);
+          }
+        },
+        layer.ffn);
+  }
+  const auto logit_rows = static_cast<std::int64_t>(input.logit_rows.size());
+  head_.forward(step, rows.x, rows.normed, TensorView::f32(logits, {logit_rows, spec_.vocab}));
+}
+
+}  // namespace quire::models

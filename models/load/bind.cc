@@ -1,0 +1,301 @@
+// Rules expand to names, names find tensors, shapes are checked, leftovers are refused.
+#include "models/load/bind.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "base/check.h"
+
+namespace quire::models {
+namespace {
+
+struct Names {
+  std::string_view prefix;
+  int layer;
+  int index;
+};
+
+std::string expand(std::string_view pattern, const Names& names) {
+  std::string text;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '{') {
+      text += pattern[i];
+      continue;
+    }
+    const char key = pattern[i + 1];
+    if (key == 'p') text += names.prefix;
+    if (key == 'l') text += std::to_string(names.layer);
+    if (key == 'x') text += std::to_string(names.index);
+    i += 2;
+  }
+  return text;
+}
+
+bool has_index(const TensorRule& rule) { return rule.name.find("{x}") != std::string_view::npos; }
+bool has_layer(const TensorRule& rule) { return rule.name.find("{l}") != std::string_view::npos; }
+
+std::string place(int layer, const SlotNeed& need) {
+  return layer < 0 ? std::string(slot_name(need.slot))
+                   : fmt::format("layer {} {}", layer, slot_name(need.slot));
+}
+
+class Binder {
+ public:
+  Binder(const ModelFamily& family, const Checkpoint& checkpoint, DecoderSpec& spec)
+      : family_(family), checkpoint_(checkpoint), spec_(spec) {
+    for (const TensorRules& table : family.tensors) {
+      for (const TensorRule& rule : table) {
+        for (const TensorPart& part : rule.parts) rules_[part.slot].push_back(&rule);
+      }
+    }
+  }
+
+  Result<BoundCheckpoint> run() {
+    QUIRE_TRY(find_prefix());
+    if (find_rule_tensor(Slot::kHead) != nullptr) spec_.tied_head = false;
+    if (family_.mlx_adds_offset && has_mlx_convolutions()) drop_offsets();
+    for (int layer = -1; layer < static_cast<int>(spec_.layers.size()); ++layer) {
+      QUIRE_TRY(bind_layer(layer));
+    }
+    QUIRE_TRY(account_for_the_rest());
+    return std::move(bound_);
+  }
+
+ private:
+  Status find_prefix() {
+    for (const std::string_view prefix : family_.prefixes) {
+      prefix_ = prefix;
+      if (find_rule_tensor(Slot::kEmbed) != nullptr) return {};
+    }
+    prefix_ = family_.prefixes.front();
+    return fail(ErrorCode::kInvalid, "no embedding: tensor \"{}\" is missing",
+                expand(rules_[Slot::kEmbed].front()->name, {prefix_, 0, 0}));
+  }
+
+  // The tensor of the first rule for the slot that the checkpoint has (of layer 0, index 0).
+  const Checkpoint::Tensor* find_rule_tensor(Slot slot) {
+    for (const TensorRule* rule : rules_[slot]) {
+      if (const auto* tensor = checkpoint_.find(expand(rule->name, {prefix_, 0, 0}))) return tensor;
+    }
+    return nullptr;
+  }
+
+  // [C, taps, 1] in any layer; [C, 1, taps] is Hugging Face's.
+  bool has_mlx_convolutions() {
+    for (const TensorRule* rule : rules_[Slot::kConv]) {
+      for (int layer = 0; layer < static_cast<int>(spec_.layers.size()); ++layer) {
+        const auto* tensor = checkpoint_.find(expand(rule->name, {prefix_, layer, 0}));
+        if (tensor == nullptr || tensor->info.shape.size() != 3) continue;
+        return tensor->info.shape[2] == 1 && tensor->info.shape[1] != 1;
+      }
+    }
+    return false;
+  }
+
+  void drop_offsets() {
+    const auto drop = [](Norm& norm) { norm.weight_offset = 0; };
+    drop(spec_.final_norm);
+    for (Layer& layer : spec_.layers) {
+      drop(layer.norm);
+      if (auto* attention = std::get_if<Attention>(&layer.mixer)) {
+        drop(attention->q_norm);
+        drop(attention->k_norm);
+      }
+    }
+    bound_.notes.emplace_back("MLX layout: norm weights include their offset");
+  }
+
+  Status bind_layer(int layer) {
+    needs_.clear();
+    for (const SlotNeed& need : slot_needs(spec_, layer)) needs_.emplace(need.slot, need);
+    for (const auto& [slot, need] : needs_) {
+      for (int index = 0; index < need.count; ++index) {
+        QUIRE_TRY(bind_weight(layer, need, index));
+      }
+      bound_.needs.push_back(need);
+      bound_.layers.push_back(layer);
+    }
+    return {};
+  }
+
+  Status bind_weight(int layer, const SlotNeed& need, int index) {
+    const TensorRule* found = nullptr;
+    const Checkpoint::Tensor* tensor = nullptr;
+    std::string tried;
+    for (const TensorRule* rule : rules_[need.slot]) {
+      if (has_layer(*rule) != (layer >= 0)) continue;
+      const std::string name = expand(rule->name, {prefix_, layer, index});
+      const auto* candidate = checkpoint_.find(name);
+      tried += fmt::format("{}\"{}\"", tried.empty() ? "" : " or ", name);
+      if (candidate == nullptr) continue;
+      if (tensor != nullptr) {
+        return fail(ErrorCode::kInvalid, "{}: both \"{}\" and \"{}\" are there", place(layer, need),
+                    tensor->info.name, name);
+      }
+      found = rule;
+      tensor = candidate;
+    }
+    if (tensor == nullptr) {
+      return fail(tried.empty() ? ErrorCode::kInternal : ErrorCode::kInvalid,
+                  "{} [{} {}]: tensor {} is missing", place(layer, need), need.rows,
+                  need.cols == 0 ? "" : std::to_string(need.cols),
+                  tried.empty() ? "(no rule)" : tried);
+    }
+    claimed_.insert(tensor);
+    return bind_tensor(*found, *tensor, {layer, need.slot, index, need.kind, tensor});
+  }
+
+  // Fills in where the weight lies, after checking the tensor's shape against all its parts.
+  Status bind_tensor(const TensorRule& rule, const Checkpoint::Tensor& tensor, Binding binding) {
+    std::int64_t part_rows = 0, width = 0, before = 0;
+    bool is_transposed = false;
+    for (const TensorPart& part : rule.parts) {
+      const auto need = needs_.find(part.slot);
+      if (need == needs_.end()) {
+        return fail(ErrorCode::kInvalid, "tensor \"{}\" holds {}, for which the config has no use",
+                    tensor.info.name, slot_name(part.slot));
+      }
+      const std::int64_t cols = std::max<std::int64_t>(need->second.cols, 1);
+      const std::int64_t rows = need->second.rows;
+      if (part.slot == binding.slot) {
+        before = part_rows;
+        is_transposed = part.transposed;
+        binding.rows = rows;
+        binding.cols = cols;
+      }
+      part_rows += part.transposed ? cols : rows;
+      width = part.transposed ? rows : cols;
+    }
+    const SlotNeed& need = needs_.find(binding.slot)->second;
+    QUIRE_TRY(check_shape(rule, tensor, {need.count, part_rows, width}, binding));
+    if (rule.form == TensorForm::kConv) {
+      binding.row_stride = 1;
+      binding.col_stride = binding.rows;
+    } else {
+      const std::int64_t block = has_index(rule) ? 0 : binding.index;
+      binding.first = (block * part_rows + before) * width;
+      binding.row_stride = is_transposed ? 1 : width;
+      binding.col_stride = is_transposed ? width : 1;
+    }
+    bound_.bindings.push_back(binding);
+    return {};
+  }
+
+  struct Extent {
+    std::int64_t count, rows, cols;
+  };
+
+  Status check_shape(const TensorRule& rule, const Checkpoint::Tensor& tensor, const Extent& extent,
+                     const Binding& binding) const {
+    using Shape = std::vector<std::int64_t>;
+    const auto [count, rows, cols] = extent;
+    std::vector<Shape> allowed;
+    switch (rule.form) {
+      case TensorForm::kPlain:
+        if (binding.kind == WeightKind::kVector && cols == 1)
+          allowed.push_back({rows});
+        else
+          allowed.push_back({rows, cols});
+        break;
+      case TensorForm::kStacked:
+        allowed.push_back({count, rows, cols});
+        break;
+      case TensorForm::kMerged:
+        allowed.push_back({count * rows, cols});
+        break;
+      case TensorForm::kConv:
+        allowed = {{cols, 1, rows}, {cols, rows, 1}};
+        break;
+    }
+    if (std::find(allowed.begin(), allowed.end(), tensor.info.shape) == allowed.end()) {
+      return fail(ErrorCode::kInvalid, "tensor \"{}\" has shape {}, the config asks for {} ({})",
+                  tensor.info.name, shape_text(tensor.info.shape), shape_text(allowed.front()),
+                  needs_.find(binding.slot)->second.shape);
+    }
+    const auto dtype = tensor.info.dtype;
+    if (dtype != DType::kF32 && dtype != DType::kBf16 && dtype != DType::kF16) {
+      return fail(ErrorCode::kUnsupported,
+                  "tensor \"{}\" has dtype {}: weights must be F32, BF16 or F16", tensor.info.name,
+                  tensor.info.dtype_word);
+    }
+    return {};
+  }
+
+  Status account_for_the_rest() {
+    std::map<std::string_view, int> left_out;
+    std::vector<std::string_view> unknown;
+    for (const Checkpoint::Tensor& tensor : checkpoint_.tensors()) {
+      if (claimed_.contains(&tensor)) continue;
+      const std::string_view what = reason_to_ignore(tensor.info.name);
+      if (what.empty())
+        unknown.push_back(tensor.info.name);
+      else
+        ++left_out[what];
+    }
+    for (const auto& [what, count] : left_out) {
+      bound_.notes.push_back(fmt::format("left out {} tensors: {}", count, what));
+    }
+    if (unknown.empty()) return {};
+    std::string text;
+    for (std::size_t i = 0; i < std::min<std::size_t>(unknown.size(), 5); ++i) {
+      text += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", unknown[i]);
+    }
+    return fail(ErrorCode::kUnsupported, "{} tensors have no use in this {} config: {}{}",
+                unknown.size(), family_.name, text, unknown.size() > 5 ? ", ..." : "");
+  }
+
+  // Empty when there is none.
+  std::string_view reason_to_ignore(std::string_view name) const {
+    for (const IgnoredTensors& ignored : family_.ignored) {
+      if (matches_pattern(ignored.pattern, name)) return ignored.what;
+    }
+    const std::string stem = std::string(prefix_) + "layers.";
+    if (!family_.mtp_layers || !name.starts_with(stem)) return {};
+    std::size_t layer = 0;
+    const char* end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + stem.size(), end, layer);
+    const bool numbered = parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == '.';
+    return numbered && layer >= spec_.layers.size() ? "multi-token prediction layers"
+                                                    : std::string_view();
+  }
+
+  const ModelFamily& family_;
+  const Checkpoint& checkpoint_;
+  DecoderSpec& spec_;
+  std::string_view prefix_;
+  std::map<Slot, std::vector<const TensorRule*>> rules_;
+  std::map<Slot, SlotNeed> needs_;  // of the layer being bound
+  std::set<const Checkpoint::Tensor*> claimed_;
+  BoundCheckpoint bound_;
+};
+
+}  // namespace
+
+bool matches_pattern(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+Result<BoundCheckpoint> bind_checkpoint(const ModelFamily& family, const Checkpoint& checkpoint,
+                                        DecoderSpec& spec) {
+  return Binder(family, checkpoint, spec).run();
+}
+
+}  // namespace quire::models

@@ -1,0 +1,233 @@
+// Every golden model, loaded by the real loader from a real folder in each layout, must give the
+// logits and greedy tokens of the reference implementation. The right answers come from
+// Transformers (tools/make_golden.py); bf16 and f16 storage has answers of its own, computed from
+// the rounded weights in f32.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/team.h"
+#include "models/load/file.h"
+#include "models/load/load.h"
+#include "models/model.h"
+#include "tests/golden/golden_file.h"
+
+namespace quire::testing {
+namespace {
+
+using models::LoadedModel;
+
+constexpr double kTolerance = 2e-4;  // of the largest |logit| of the row
+
+// One sequence with one page table, without engine or cache.
+class Runner {
+ public:
+  Runner(LoadedModel loaded, std::int64_t context)
+      : vocab_(loaded.spec.vocab),
+        model_(std::move(loaded.spec), std::move(loaded.weights),
+               {.context_max = context,
+                .step_tokens_max = static_cast<int>(context),
+                .isa = kernels::best_isa()}),
+        team_(1) {
+    constexpr int kPageTokens = 16;
+    const auto pages = static_cast<std::size_t>((context + kPageTokens - 1) / kPageTokens);
+    for (const models::KvGroup& group : model_.kv_groups()) {
+      page_bytes_.push_back(group.token_bytes() * kPageTokens);
+      memory_.emplace_back(pages * static_cast<std::size_t>(page_bytes_.back()), std::byte{0xff});
+    }
+    for (std::size_t i = 0; i < pages; ++i) table_.push_back(static_cast<std::int32_t>(i));
+    state_.assign(static_cast<std::size_t>(model_.state_bytes()), std::byte{0});
+  }
+
+  // Logits of each of the tokens, which follow those of earlier calls.
+  std::vector<std::vector<float>> run(const std::vector<std::int32_t>& tokens) {
+    const std::vector<std::span<const std::int32_t>> tables(memory_.size(), table_);
+    const models::SequenceInput sequence{.row_begin = 0,
+                                         .row_count = static_cast<int>(tokens.size()),
+                                         .position = position_,
+                                         .page_tables = tables,
+                                         .state_slot = state_.empty() ? -1 : 0,
+                                         .state_saves = {}};
+    std::vector<int> rows(tokens.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int>(i);
+    std::vector<std::byte*> bases;
+    for (auto& pages : memory_) bases.push_back(pages.data());
+    std::vector<float> flat(tokens.size() * static_cast<std::size_t>(vocab_));
+    model_.forward({.tokens = tokens, .sequences = {&sequence, 1}, .logit_rows = rows},
+                   {.kv_base = bases,
+                    .kv_page_bytes = page_bytes_,
+                    .states = {state_.data(), model_.state_bytes()}},
+                   team_, flat.data());
+    position_ += static_cast<std::int64_t>(tokens.size());
+    std::vector<std::vector<float>> logits;
+    for (auto at = flat.begin(); at != flat.end(); at += vocab_) {
+      logits.emplace_back(at, at + vocab_);
+    }
+    return logits;
+  }
+
+ private:
+  int vocab_;
+  models::Model model_;
+  Team team_;
+  std::vector<std::vector<std::byte>> memory_;  // [group]
+  std::vector<std::int64_t> page_bytes_;
+  std::vector<std::int32_t> table_;
+  std::vector<std::byte> state_;
+  std::int64_t position_ = 0;
+};
+
+void expect_row(const std::vector<std::vector<float>>& logits, const GoldenRow& wanted) {
+  const std::vector<float>& got = logits.at(static_cast<std::size_t>(wanted.row));
+  ASSERT_EQ(got.size(), wanted.logits.size());
+  double largest = 0, worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(wanted.logits[i])));
+    const double gap = std::abs(static_cast<double>(got[i]) - wanted.logits[i]);
+    worst = gap > worst || std::isnan(gap) ? gap : worst;
+  }
+  EXPECT_LE(worst, kTolerance * largest) << "row " << wanted.row << ", largest " << largest;
+}
+
+void expect_answer(const std::filesystem::path& folder, const Golden& golden,
+                   const std::string& dtype) {
+  auto loaded = models::load_model(folder, {});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->family, golden.family);
+  Runner runner(std::move(*loaded), golden.context);
+  const GoldenAnswer& answer = golden.answers.at(dtype);
+  std::vector<std::vector<float>> logits = runner.run(golden.prompt);
+  std::vector<std::int32_t> greedy;
+  for (const std::int32_t token : answer.greedy) {
+    const auto& last = logits.back();
+    greedy.push_back(
+        static_cast<std::int32_t>(std::max_element(last.begin(), last.end()) - last.begin()));
+    logits.push_back(runner.run({token}).front());  // the oracle's, so that one slip stays one
+  }
+  EXPECT_EQ(greedy, answer.greedy);
+  for (const GoldenRow& row : answer.rows) expect_row(logits, row);
+}
+
+void write_single(const TempFolder& folder, const Json& config,
+                  const std::vector<GoldenTensor>& tensors, const std::string& dtype = "F32") {
+  write_file(folder / "config.json", config_text(config));
+  write_file(folder / "model.safetensors", safetensors_bytes(stored(tensors, dtype)));
+}
+
+class GoldenModel : public ::testing::TestWithParam<std::filesystem::path> {
+ protected:
+  void SetUp() override { golden_ = read_golden(GetParam()); }
+  bool has_tensor(std::string_view part) const {
+    return std::any_of(golden_.tensors.begin(), golden_.tensors.end(), [&](const auto& tensor) {
+      return tensor.name.find(part) != std::string::npos;
+    });
+  }
+
+  Golden golden_;
+  TempFolder folder_;
+};
+
+TEST_P(GoldenModel, AsTransformersWritesIt) {
+  write_single(folder_, golden_.config, golden_.tensors);
+  expect_answer(folder_.path(), golden_, "f32");
+}
+
+TEST_P(GoldenModel, WithThePublishedConfig) {
+  write_single(folder_, golden_.config_published, golden_.tensors);
+  expect_answer(folder_.path(), golden_, "f32");
+}
+
+TEST_P(GoldenModel, InThreeShards) {
+  write_file(folder_ / "config.json", dump_json(golden_.config));
+  write_shards(folder_.path(), stored(golden_.tensors, "F32"), 3);
+  expect_answer(folder_.path(), golden_, "f32");
+}
+
+TEST_P(GoldenModel, StoredAsBf16) {
+  write_single(folder_, golden_.config, golden_.tensors, "BF16");
+  expect_answer(folder_.path(), golden_, "bf16");
+}
+
+TEST_P(GoldenModel, StoredAsF16) {
+  write_single(folder_, golden_.config, golden_.tensors, "F16");
+  expect_answer(folder_.path(), golden_, "f16");
+}
+
+TEST_P(GoldenModel, InTheMlxLayout) {
+  if (golden_.mlx.empty()) GTEST_SKIP() << "no MLX layout is recorded for " << golden_.name;
+  std::vector<GoldenTensor> tensors = mlx_layout(golden_);
+  std::sort(tensors.begin(), tensors.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  // First: is our idea of the layout what mlx-lm's own conversion makes?
+  ASSERT_EQ(tensors.size(), golden_.mlx.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    EXPECT_EQ(tensors[i].name, golden_.mlx[i].name);
+    EXPECT_EQ(tensors[i].shape, golden_.mlx[i].shape) << tensors[i].name;
+    EXPECT_EQ(fnv1a64_hex(tensors[i].values), golden_.mlx[i].hash) << tensors[i].name;
+  }
+  write_single(folder_, golden_.config, tensors);
+  expect_answer(folder_.path(), golden_, "f32");
+}
+
+TEST_P(GoldenModel, WithStackedExperts) {
+  if (!has_tensor(".experts.")) GTEST_SKIP() << golden_.name << " has no experts";
+  write_single(folder_, golden_.config, stacked_experts(golden_.tensors));
+  expect_answer(folder_.path(), golden_, "f32");
+}
+
+// Wrappers of several modalities: the text config is nested, the tensors have a longer prefix, and
+// there are tensors of a tower that text does not need.
+TEST_P(GoldenModel, InsideAVisionWrapper) {
+  std::string type = golden_.config.at("model_type");
+  if (!type.ends_with("_text")) GTEST_SKIP() << golden_.name << " has no wrapper";
+  type.resize(type.size() - std::string("_text").size());
+  Json text = golden_.config_published;
+  text.erase("architectures");
+  const Json config = {{"model_type", type},
+                       {"text_config", text},
+                       {"vision_config", {{"hidden_size", 16}}},
+                       {"tie_word_embeddings", text.at("tie_word_embeddings")}};
+  std::vector<GoldenTensor> tensors = renamed(golden_.tensors, "model.", "model.language_model.");
+  const char* tower = type == "gemma3" ? "model.vision_tower.x" : "model.visual.x";
+  tensors.push_back({.name = tower, .shape = {2}, .values = {1, 2}});
+  write_single(folder_, config, tensors);
+  expect_answer(folder_.path(), golden_, "f32");
+}
+
+// The demo model is trained, not random: its answers come from Transformers in f32
+// (demo/training/expected.py), with the log-probabilities of the five best tokens of every step.
+TEST(DemoModel, AnswersAsTransformers) {
+  const auto folder = std::filesystem::path(QUIRE_SOURCE_DIR) / "demo";
+  const auto text = models::read_text_file(folder / "expected.json", 16u << 20);
+  ASSERT_TRUE(text);
+  const auto expected = parse_json(*text);
+  ASSERT_TRUE(expected);
+  for (const Json& item : expected->at("cases")) {
+    const auto prompt = item.at("prompt_ids").get<std::vector<std::int32_t>>();
+    const auto wanted = item.at("new_ids").get<std::vector<std::int32_t>>();
+    auto loaded = models::load_model(folder, {});
+    ASSERT_TRUE(loaded);
+    Runner runner(std::move(*loaded), static_cast<std::int64_t>(prompt.size() + wanted.size()));
+    std::vector<float> logits = runner.run(prompt).back();
+    for (std::size_t step = 0; step < wanted.size(); ++step) {
+      const auto best = std::max_element(logits.begin(), logits.end());
+      ASSERT_EQ(best - logits.begin(), wanted[step]) << item.at("name") << " step " << step;
+      double sum = 0;
+      for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - *best);
+      for (const Json& top : item.at("top5").at(step)) {
+        const double logprob = logits[top.at(0).get<std::size_t>()] - *best - std::log(sum);
+        EXPECT_NEAR(logprob, top.at(1).get<double>(), 1e-3) << item.at("name") << " step " << step;
+      }
+      logits = runner.run({wanted[step]}).front();
+    }
+  }
+}
+
+std::string name_of(const ::testing::TestParamInfo<std::filesystem::path>& info) {
+  return info.param.stem();
+}
+INSTANTIATE_TEST_SUITE_P(Goldens, GoldenModel, ::testing::ValuesIn(golden_paths()), name_of);
+
+}  // namespace
+}  // namespace quire::testing
