@@ -1,5 +1,6 @@
 // tiktoken files: a token in base64 and its rank on each line; pairs merge by the rank of what they
-// become. Patterns and special tokens are not in the file: they follow the class or the file's name.
+// become. Patterns and special tokens are not in the file: they follow the class or the file's
+// name.
 #include <algorithm>
 #include <charconv>
 
@@ -53,9 +54,11 @@ Result<std::vector<Ranked>> read_ranks(std::string_view text) {
     if (rank < 0 || rank >= Vocab::kIdMax) {
       return fail(ErrorCode::kInvalid, "line {} is not a base64 token and its rank", line_number);
     }
-    auto bytes = decode_base64(line.substr(0, space));
-    if (!bytes || bytes->empty() || bytes->size() > 4096) {
-      return fail(ErrorCode::kInvalid, "line {}: the token is no base64 of 1 to 4096 bytes",
+    const std::string_view encoded = line.substr(0, space);
+    // Whisper's file spells an empty token "=".
+    auto bytes = encoded == "=" ? Result<std::string>(std::string()) : decode_base64(encoded);
+    if (!bytes || bytes->size() > 4096) {
+      return fail(ErrorCode::kInvalid, "line {}: the token is no base64 of at most 4096 bytes",
                   line_number);
     }
     out.push_back({std::move(*bytes), rank});
@@ -100,9 +103,12 @@ struct Family {
 };
 
 constexpr std::string_view kWhisperLanguages =
-    "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur "
-    "hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si "
-    "km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha "
+    "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th "
+    "ur "
+    "hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa "
+    "si "
+    "km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln "
+    "ha "
     "ba jw su";
 
 // Whisper's, version 2: 99 languages. The file of the English models has the same list.
@@ -113,8 +119,8 @@ std::vector<std::string> whisper_special_tokens() {
     out.push_back(fmt::format("<|{}|>", rest.substr(0, space)));
     rest.remove_prefix(std::min(space + 1, rest.size()));
   }
-  for (const char* name : {"translate", "transcribe", "startoflm", "startofprev", "nospeech",
-                           "notimestamps"}) {
+  for (const char* name :
+       {"translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps"}) {
     out.push_back(fmt::format("<|{}|>", name));
   }
   for (int i = 0; i <= 1500; ++i) out.push_back(fmt::format("<|{}.{:02}|>", i / 50, i % 50 * 2));
