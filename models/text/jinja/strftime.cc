@@ -107,7 +107,9 @@ struct Number {
 
 std::optional<Number> number_of(const Moment& m, char c) {
   const int hour12 = m.hour % 12 == 0 ? 12 : m.hour % 12;
-  const auto of_century = [](Int year) { return static_cast<std::int64_t>(floor_modulo(year, 100)); };
+  const auto of_century = [](Int year) {
+    return static_cast<std::int64_t>(floor_modulo(year, 100));
+  };
   switch (c) {
     case 'C': return Number{static_cast<std::int64_t>(floor_divide(m.year, 100)), 2};
     case 'd': return Number{m.day, 2};
