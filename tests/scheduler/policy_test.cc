@@ -221,10 +221,12 @@ TEST(Policy, TheSeniorIsSafeWhileItIsPrefilled) {
   SchedulerConfig config;
   config.ageing = milliseconds(0);
   config.debug_chunk_tokens = 1;
-  Driver driver(config, full_cache(4, 12));
+  Driver driver(config, full_cache(4, 11));
   NewRequest senior = Driver::request(1, Driver::prompt(0, 30), 2);
   senior.priority = 5;
   driver.submit(senior);
+  // Two steps behind, so that it is the first to need a page that is not there.
+  for (int i = 0; i < 2; ++i) driver.step();
   driver.submit(Driver::request(2, Driver::prompt(500, 3), 40));
   std::vector<RequestId> preempted;
   while (driver.scheduler.has_work()) {
