@@ -6,10 +6,9 @@
 
 namespace quire::cache {
 
-PrefixMatch CacheManager::Impl::match(const SequenceRequest& request, bool tails) const {
+PrefixMatch CacheManager::Impl::match(const SequenceRequest& request) const {
   if (!request.read || !config.prefix_cache) return {};
-  const PrefixQuery query{request.tokens, request.page_hashes, request.cache_namespace, tails};
-  return match_prefix(index, rules, query);
+  return match_prefix(index, rules, {request.tokens, request.page_hashes, request.cache_namespace});
 }
 
 bool CacheManager::Impl::has_room(const SequenceRequest& request, const PrefixMatch& match) const {
@@ -25,17 +24,12 @@ bool CacheManager::Impl::has_room(const SequenceRequest& request, const PrefixMa
     for (std::int64_t i = level; i > first; --i, node = index.parent(node)) {
       revived += pools[at].references(index.page(node, g)) == 0 ? 1 : 0;
     }
-    if (!match.tails.empty()) {
-      revived += pools[at].references(index.page(match.tails[at], g)) == 0 ? 1 : 0;
-    }
     const std::int64_t kept = std::max<std::int64_t>(0, level - first);
     const std::int64_t least = match.tails.empty() ? 0 : 1;
     const std::int64_t wanted = std::max(pages_max(g, request.reserve_tokens) - kept, least);
     if (wanted > pools[at].available() - revived - promised(g)) return false;
   }
-  if (!recurrent()) return true;
-  const bool revives = match.state != kNoNode && states.references(index.state(match.state)) == 0;
-  return states.available() - (revives ? 1 : 0) >= 1;
+  return !recurrent() || states.available() > 0;
 }
 
 Admission CacheManager::Impl::start(const SequenceRequest& request, const PrefixMatch& match,
@@ -69,7 +63,7 @@ Admission CacheManager::Impl::start(const SequenceRequest& request, const Prefix
   return {id, match.tokens};
 }
 
-// Holds every page and state of the match before anything is taken, so that no taking evicts them.
+// Holds every shared page before anything is taken, so that no taking evicts one of them.
 void CacheManager::Impl::attach_pages(Sequence& it, const PrefixMatch& match) {
   if (match.node != kNoNode && it.write) {
     it.cursor = match.node;
@@ -90,19 +84,12 @@ void CacheManager::Impl::attach_pages(Sequence& it, const PrefixMatch& match) {
       pools[at].retain(page);
       it.tables[at][static_cast<std::size_t>(i)] = page;
     }
-    if (!match.tails.empty()) {
-      const std::int32_t source = index.page(match.tails[at], g);
-      pools[at].retain(source);
-      pins.push_back({g, source});
-    }
-  }
-  if (match.state != kNoNode) {
-    states.retain(index.state(match.state));
-    pins.push_back({kStateGroup, index.state(match.state)});
   }
 }
 
-// Copy-on-write of the partly filled page, and the working state.
+// Copy-on-write of the partly filled page, and the working state. A source is not held: what is
+// taken next may be the source itself, which then is where it should be, and what is taken later
+// is written by later orders and rows only.
 void CacheManager::Impl::start_tail(Sequence& it, const PrefixMatch& match, MemoryOrders& orders) {
   std::vector<std::int32_t> sources;
   for (int g = 0; g < group_count() && !match.tails.empty(); ++g) {
@@ -113,16 +100,18 @@ void CacheManager::Impl::start_tail(Sequence& it, const PrefixMatch& match, Memo
     const std::int32_t page = take(static_cast<int>(g));
     CHECK(page != PagePool::kNone, "no page for the tail in group {}", g);
     it.tables[g].push_back(page);
-    orders.page_copies.push_back({static_cast<int>(g), sources[g], page,
-                                  static_cast<int>(match.tokens % config.page_tokens)});
+    const auto count = static_cast<int>(match.tokens % config.page_tokens);
+    if (page != sources[g]) {
+      orders.page_copies.push_back({static_cast<int>(g), sources[g], page, count});
+    }
   }
   if (!recurrent()) return;
   it.state.working = take(kStateGroup);
   CHECK(it.state.working != PagePool::kNone, "no state slot for a new sequence");
-  if (snapshot >= 0) {
-    orders.state_copies.push_back({snapshot, it.state.working});
-  } else {
+  if (snapshot < 0) {
     orders.state_zeros.push_back(it.state.working);
+  } else if (snapshot != it.state.working) {
+    orders.state_copies.push_back({snapshot, it.state.working});
   }
 }
 
@@ -159,15 +148,8 @@ std::int32_t CacheManager::Impl::take(int group) {
 std::optional<Admission> CacheManager::acquire(const SequenceRequest& request,
                                                MemoryOrders& orders) {
   CHECK(!request.tokens.empty(), "a sequence without tokens");
-  PrefixMatch match = impl_->match(request, true);
-  if (!impl_->has_room(request, match)) {
-    // Alone, a sequence must always start: give up what pins pages for the step, then the hit.
-    const bool alone = std::ranges::none_of(impl_->sequences, &Sequence::live);
-    if (!alone) return std::nullopt;
-    match = impl_->match(request, false);
-    if (!impl_->has_room(request, match)) match = {};
-    if (!impl_->has_room(request, match)) return std::nullopt;
-  }
+  const PrefixMatch match = impl_->match(request);
+  if (!impl_->has_room(request, match)) return std::nullopt;
   impl_->count_query(request, match);
   return impl_->start(request, match, orders);
 }

@@ -27,8 +27,9 @@ struct CacheConfig {
   std::int32_t state_slots = 0;     // working and published together; 0: no recurrent layers
   int state_stride_tokens = 512;    // extra snapshots during a long prefill
   bool prefix_cache = true;
-  Hash128 fingerprint = {};   // model, formats and page geometry: part of every page hash
-  int debug_hash_bits = 128;  // fewer make collisions, for tests
+  std::int64_t index_nodes_max = 0;  // known pages of tokens; 0: 8 for each page, at least 65,536
+  Hash128 fingerprint = {};          // model, formats and page geometry: part of every page hash
+  int debug_hash_bits = 128;         // fewer make collisions, for tests
 };
 
 struct CacheStats {
@@ -59,12 +60,11 @@ struct Admission {
 };
 
 // A life: acquire, then any number of (grow, plan_saves, advance), then release or discard. Pages
-// and states are published by advance() and release(), after they were computed. Pinned copy
-// sources are let go by end_step(), which ends every step.
+// and states are published by advance() and release(), after they were computed.
 //
 // Invariants (check_invariants):
-//  - free + referenced + cached = total for each pool; a page's references are the tables and pins
-//    that hold it; entries of the pools and nodes of the index name each other;
+//  - free + referenced + cached = total for each pool; a page's references are the tables that
+//    hold it; entries of the pools and nodes of the index name each other;
 //  - slots of a page that are published, or visible to a second table, are never written;
 //  - a published state is never written.
 class CacheManager {
@@ -106,7 +106,6 @@ class CacheManager {
   void release(SequenceId sequence, std::span<const std::int32_t> tokens);
   // Ends it and takes back all that it published.
   void discard(SequenceId sequence);
-  void end_step();
 
   // [group][page] of the sequence; -1 behind a window. Valid until its next call.
   std::span<const std::span<const std::int32_t>> page_tables(SequenceId sequence) const;

@@ -25,9 +25,6 @@ void CacheManager::Impl::check_invariants() const {
     const PagePool& from = pool(g);
     std::vector<std::int32_t> holders(static_cast<std::size_t>(from.count()), 0);
     const auto hold = [&](std::int32_t page) { ++holders.at(static_cast<std::size_t>(page)); };
-    for (const Pin& pin : pins) {
-      if (pin.group == g) hold(pin.page);
-    }
     for (const Sequence& it : sequences) {
       if (it.live) check_sequence(it, g, hold);
     }

@@ -46,11 +46,7 @@ class EvictedHashes {
 struct CacheManager::Impl {
   explicit Impl(const CacheConfig& config);
 
-  struct Pin {
-    int group = 0;  // kStateGroup: a state slot
-    std::int32_t page = 0;
-  };
-  static constexpr int kStateGroup = -1;
+  static constexpr int kStateGroup = -1;  // beside the KV groups: the state slots
 
   int group_count() const { return static_cast<int>(config.groups.size()); }
   bool recurrent() const { return config.state_slots > 0; }
@@ -69,7 +65,7 @@ struct CacheManager::Impl {
   std::int64_t promised(int group) const;
 
   // acquire.cc
-  PrefixMatch match(const SequenceRequest& request, bool tails) const;
+  PrefixMatch match(const SequenceRequest& request) const;
   bool has_room(const SequenceRequest& request, const PrefixMatch& match) const;
   Admission start(const SequenceRequest& request, const PrefixMatch& match, MemoryOrders& orders);
   void attach_pages(Sequence& it, const PrefixMatch& match);
@@ -113,7 +109,6 @@ struct CacheManager::Impl {
   PagePool states;
   std::vector<Sequence> sequences;
   std::vector<SequenceId> unused;
-  std::vector<Pin> pins;  // copy sources of the running step
   EvictedHashes evicted;
   std::int64_t nodes_max = 0;
   CacheStats counters;  // the hit statistics

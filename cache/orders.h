@@ -24,7 +24,7 @@ struct StateSaveOrder {
 };
 
 // Before the forward pass: page copies, then state copies, then zeros, each in the listed order.
-// No order reads what an earlier one wrote.
+// No order reads what an earlier one wrote, but an earlier source may be a later destination.
 struct MemoryOrders {
   std::vector<PageCopy> page_copies;
   std::vector<StateCopy> state_copies;

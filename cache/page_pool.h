@@ -10,7 +10,7 @@ struct PoolStats {
   std::int64_t total = 0, referenced = 0, cached = 0, free = 0;  // sum of the last three = total
 };
 
-// A page is referenced (by page tables and pins), cached (unreferenced, but an index entry names
+// A page is referenced (by page tables), cached (unreferenced, but an index entry names
 // its content) or free. The unreferenced ones are linked intrusively: a stack of free pages, and
 // the cached ones from the least to the most recently released. A cached page is evicted only when
 // no free one is left, and a sequence that releases its pages from the tail to the head loses its

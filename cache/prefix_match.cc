@@ -18,9 +18,10 @@ class Matcher {
     if (query_.tokens.size() < 2 || !walk()) return match;
     match.page_path = std::ssize(path_) - 1;
     match.known = known();
-    match.retained = cover(kIgnoreWindows).tokens;
     PrefixMatch hit = cover(kObeyWindows);
-    match.covered = hit.tokens;
+    const bool pages = group_count() > 0;
+    match.retained = pages ? cover(kIgnoreWindows).tokens : match.known;
+    match.covered = pages ? hit.tokens : match.known;
     if (rules_.recurrent) hit = cover_with_state();
     match.tokens = hit.tokens;
     match.node = hit.node;
@@ -103,7 +104,7 @@ class Matcher {
   // numbers comes back.
   std::int64_t longest_tail(std::int64_t level, std::vector<NodeId>& tails) const {
     tails.clear();
-    if (!query_.tails || group_count() == 0) return 0;
+    if (group_count() == 0) return 0;
     const std::span<const std::int32_t> tokens = rest(level);
     std::int64_t least = std::ssize(tokens);
     for (int g = 0; g < group_count() && least > 0; ++g) {
@@ -180,7 +181,6 @@ class Matcher {
   }
 
   NodeId longest_state_tail(std::int64_t level, std::vector<NodeId>& tails) const {
-    if (!query_.tails) return kNoNode;
     const std::span<const std::int32_t> tokens = rest(level);
     NodeId best = kNoNode;
     std::int64_t longest = 0;

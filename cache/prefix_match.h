@@ -19,7 +19,6 @@ struct PrefixQuery {
   std::span<const std::int32_t> tokens;
   std::span<const Hash128> page_hashes;  // of the full pages
   Hash128 cache_namespace;
-  bool tails = true;  // false: hits end at page bounds
 };
 
 struct PrefixMatch {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "engine/id_tokenizer.h"
 #include "engine/memory_plan.h"
 #include "engine/threaded_engine.h"
 #include "models/load/load.h"
@@ -218,6 +219,14 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   return card;
 }
 
+// A folder without tokenizer files serves token ids; a broken file is an error.
+Result<std::unique_ptr<text::Tokenizer>> tokenizer_of(const std::string& folder, int vocab) {
+  auto tokenizer = text::load_tokenizer(folder);
+  if (tokenizer || tokenizer.error().code != ErrorCode::kNotFound) return tokenizer;
+  log(LogLevel::kWarning, "{}: prompts must be token ids", tokenizer.error().message);
+  return make_id_tokenizer(vocab);
+}
+
 void log_context(const EngineConfig& config, const MemoryPlan& plan, std::int64_t positions) {
   if (config.max_model_len > 0 || plan.context_max >= positions) return;
   log(LogLevel::kWarning,
@@ -231,7 +240,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   QUIRE_ASSIGN(Resolved resolved, resolve(config));
   QUIRE_ASSIGN(models::LoadedModel loaded, load(config, resolved));
   EngineParts parts;
-  QUIRE_ASSIGN(parts.tokenizer, text::load_tokenizer(config.model));
+  QUIRE_ASSIGN(parts.tokenizer, tokenizer_of(config.model, loaded.spec.vocab));
   QUIRE_ASSIGN(const MemoryPlan plan, plan_for(config, loaded.spec, resolved.options));
   resolved.options.context_max = plan.context_max;
   log_context(config, plan, loaded.spec.positions_max);

@@ -13,6 +13,8 @@ class ModelRunner {
   // logits: [step.logit_rows, V] f32. Writes keys, values and states through `memory`.
   virtual void forward(const models::StepInput& step, const models::StepMemory& memory,
                        float* logits) = 0;
+  // See models::Model.
+  virtual int length_class(std::int64_t /*length_max*/) const { return 0; }
   // Runs f(0) ... f(chunks - 1), each once, on up to threads() threads; f must not depend on which.
   virtual int threads() const { return 1; }
   virtual void run(int chunks, ChunkFunction f) {
@@ -30,6 +32,9 @@ class LoadedRunner final : public ModelRunner {
   void forward(const models::StepInput& step, const models::StepMemory& memory,
                float* logits) override {
     model_->forward(step, memory, team_, logits);
+  }
+  int length_class(std::int64_t length_max) const override {
+    return model_->length_class(length_max);
   }
   int threads() const override { return team_.threads(); }
   void run(int chunks, ChunkFunction f) override { team_.run(chunks, f); }

@@ -13,44 +13,16 @@ namespace {
 
 constexpr float kBanned = -std::numeric_limits<float>::infinity();
 constexpr std::size_t kVocabMax = std::size_t{1} << 19;  // 2^19 * 2^44 fits 64 bits
-constexpr std::int64_t kBlock = 1024;
 constexpr float kLogitMax = 1e37f;  // penalties may not push a logit to infinity
 
 float score_of(float logit, float max, float temperature) {
   return std::max((logit - max) / temperature, kScoreMin);
 }
 
-std::uint64_t weight_of(float probability) {
-  return static_cast<std::uint64_t>(static_cast<std::int64_t>(probability * kWeightOne));
-}
-
-// Rows of the whole vocabulary without a cut: two passes, no list.
-std::int32_t draw_dense(std::span<const float> probabilities, std::uint64_t bits) {
-  const auto count = static_cast<std::int64_t>(probabilities.size());
-  const auto block_weight = [&](std::int64_t begin) {
-    std::uint64_t sum = 0;
-    const std::int64_t end = std::min(begin + kBlock, count);
-    for (std::int64_t i = begin; i < end; ++i) sum += weight_of(probabilities[i]);
-    return sum;
-  };
-  std::uint64_t total = 0;
-  for (std::int64_t begin = 0; begin < count; begin += kBlock) total += block_weight(begin);
-  __extension__ using Wide = unsigned __int128;
-  const auto target = static_cast<std::uint64_t>((static_cast<Wide>(bits) * total) >> 64);
-  std::uint64_t sum = 0;
-  for (std::int64_t begin = 0; begin < count; begin += kBlock) {
-    const std::uint64_t weight = block_weight(begin);
-    if (sum + weight <= target) {
-      sum += weight;
-      continue;
-    }
-    for (std::int64_t i = begin;; ++i) {
-      sum += weight_of(probabilities[i]);
-      if (sum > target) return static_cast<std::int32_t>(i);
-    }
-  }
-  CHECK(false, "target {} beyond the total {}", target, total);
-  return -1;
+std::int32_t draw_by_id(std::vector<Candidate>& candidates, std::uint64_t bits) {
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  return draw(candidates, bits);
 }
 
 }  // namespace
@@ -116,7 +88,7 @@ void Sampler::penalize(std::span<float> logits) const {
 void Sampler::ban(std::span<float> logits, SamplerScratch& scratch) const {
   const std::vector<std::int32_t>& allowed = params_->allowed_token_ids;
   if (!allowed.empty()) {
-    std::vector<float>& kept = scratch.weights;
+    std::vector<float>& kept = scratch.probabilities;
     kept.clear();
     for (const std::int32_t id : allowed) kept.push_back(logits[static_cast<std::size_t>(id)]);
     std::fill(logits.begin(), logits.end(), kBanned);
@@ -140,40 +112,46 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
   const auto best = static_cast<std::int32_t>(kernels.argmax(logits.data(), count));
   const float max = logits[static_cast<std::size_t>(best)];
   if (max == kBanned) return -1;
-  const float temperature = params_->temperature;
-  if (temperature == 0) return best;
+  if (params_->temperature == 0) return best;
+  if (params_->top_k > 0 && params_->top_k < count)
+    return choose_of_few(logits, max, bits, scratch);
 
+  std::vector<float>& probabilities = scratch.probabilities;
+  probabilities.resize(logits.size());
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    probabilities[i] = score_of(logits[i], max, params_->temperature);
+  }
+  kernels.activate(
+      {kernels::Unary::kExp, probabilities.data(), nullptr, probabilities.data(), count});
+  if (params_->min_p > 0) keep_min_p(std::span<float>(probabilities), params_->min_p);
+  if (params_->top_p < 1) keep_top_p(std::span<float>(probabilities), params_->top_p);
+  if (params_->typical_p == 1) return draw(probabilities, bits);
   std::vector<Candidate>& candidates = scratch.candidates;
   candidates.clear();
-  if (params_->top_k > 0 && params_->top_k < count) {
-    top_ids(logits.data(), count, params_->top_k, scratch.ids);
-    for (const std::int32_t id : scratch.ids) {
-      const float score = score_of(logits[static_cast<std::size_t>(id)], max, temperature);
-      candidates.push_back({weight_of(kernels::exp_f32(score)), score, id});
-    }
-  } else {
-    std::vector<float>& weights = scratch.weights;
-    weights.resize(logits.size());
-    for (std::int64_t i = 0; i < count; ++i) {
-      weights[i] = score_of(logits[i], max, temperature);
-    }
-    kernels.activate({kernels::Unary::kExp, weights.data(), nullptr, weights.data(), count});
-    if (params_->min_p == 0 && params_->top_p == 1 && params_->typical_p == 1) {
-      return draw_dense(weights, bits);
-    }
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::uint64_t weight = weight_of(weights[i]);
-      if (weight == 0) continue;
-      candidates.push_back(
-          {weight, score_of(logits[i], max, temperature), static_cast<std::int32_t>(i)});
-    }
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const std::uint64_t weight = weight_of(probabilities[i]);
+    if (weight == 0) continue;
+    candidates.push_back(
+        {weight, score_of(logits[i], max, params_->temperature), static_cast<std::int32_t>(i)});
+  }
+  keep_typical_p(candidates, params_->typical_p);
+  return draw_by_id(candidates, bits);
+}
+
+// top_k first: it and min_p keep beginnings of the same order, so theirs may be swapped.
+std::int32_t Sampler::choose_of_few(std::span<const float> logits, float max, std::uint64_t bits,
+                                    SamplerScratch& scratch) const {
+  std::vector<Candidate>& candidates = scratch.candidates;
+  candidates.clear();
+  top_ids(logits.data(), static_cast<std::int64_t>(logits.size()), params_->top_k, scratch.ids);
+  for (const std::int32_t id : scratch.ids) {
+    const float score = score_of(logits[static_cast<std::size_t>(id)], max, params_->temperature);
+    candidates.push_back({weight_of(kernels::exp_f32(score)), score, id});
   }
   if (params_->min_p > 0) keep_min_p(candidates, params_->min_p);
   if (params_->top_p < 1) keep_top_p(candidates, params_->top_p);
   if (params_->typical_p < 1) keep_typical_p(candidates, params_->typical_p);
-  std::sort(candidates.begin(), candidates.end(),
-            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
-  return draw(candidates, bits);
+  return draw_by_id(candidates, bits);
 }
 
 Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<const float> logits,

@@ -21,8 +21,8 @@ namespace quire::engine {
 
 // Reusable memory of sampling, one per thread that samples.
 struct SamplerScratch {
-  std::vector<float> logits;   // [V] after bias, penalties and bans
-  std::vector<float> weights;  // [V] exp of the scores
+  std::vector<float> logits;         // [V] after bias, penalties and bans
+  std::vector<float> probabilities;  // [V] exp of the scores, before normalisation
   std::vector<Candidate> candidates;
   std::vector<std::int32_t> ids;
 };
@@ -60,6 +60,8 @@ class Sampler {
   void ban(std::span<float> logits, SamplerScratch& scratch) const;
   std::int32_t choose(const kernels::Kernels& kernels, std::span<const float> logits,
                       std::uint64_t bits, SamplerScratch& scratch) const;
+  std::int32_t choose_of_few(std::span<const float> logits, float max, std::uint64_t bits,
+                             SamplerScratch& scratch) const;
   void count(std::int32_t id, int output_count);
 
   const SamplingParams* params_;

@@ -18,6 +18,7 @@ void StepBatch::add(const scheduler::ScheduledSequence& sequence, const RowWish&
   input.row_begin = first;
   input.row_count = sequence.token_count;
   input.position = sequence.position;
+  input.length_max = wish.length_max;
   input.page_tables = sequence.page_tables;
   input.state_slot = sequence.state_slot;
   sequences_.push_back(input);

@@ -20,6 +20,7 @@ struct LogitRows {
 struct RowWish {
   int score_begin = 0, score_count = 0;  // rows of the sequence, 0-based
   bool draws = false;
+  std::int64_t length_max = 0;  // see models::SequenceInput
 };
 
 // Reused from step to step, so that a step allocates nothing once the buffers have grown.

@@ -9,10 +9,14 @@ namespace quire::engine {
 namespace {
 
 // More rows than this are only needed for prompt logprobs; their memory is given back.
-constexpr int kLogitRowsKept = 512;
+constexpr int kLogitRowsKept = 128;
 
 Time deadline_of(Time arrival, Time timeout) {
   return timeout >= scheduler::kNoDeadline - arrival ? scheduler::kNoDeadline : arrival + timeout;
+}
+
+std::int64_t length_max_of(const GenerateRequest& request) {
+  return static_cast<std::int64_t>(request.prompt.size()) + request.sampling.max_tokens;
 }
 
 int latest_bound(int tokens) {
@@ -74,8 +78,10 @@ Status StepLoop::submit_choices(const std::shared_ptr<LiveRequest>& live) {
     added.priority = request.priority;
     added.arrival = live->arrival;
     added.deadline = deadline_of(live->arrival, request.timeout);
-    if (!request.cache_salt.empty()) {
-      added.cache_namespace = Hasher().add(request.cache_salt).digest();
+    const int length_class = runner_->length_class(length_max_of(request));
+    if (!request.cache_salt.empty() || length_class > 0) {
+      added.cache_namespace =
+          Hasher().add(request.cache_salt).add(static_cast<std::uint64_t>(length_class)).digest();
     }
     added.read_prefix_cache = request.sampling.prompt_logprobs < 0 || i > 0;
     if (Status accepted = scheduler_->submit(std::move(added)); !accepted) {
@@ -131,13 +137,13 @@ void StepLoop::deliver(Choice& choice, Output&& output, const scheduler::Request
 bool StepLoop::step() {
   const Time begin = clock_->now();
   const scheduler::StepPlan& plan = scheduler_->plan(begin);
+  report_expired(plan);
   build_batch(plan);
   forward(plan);
   draw_all(plan);
   const Time now = clock_->now();
   conclude(plan, now);
   scheduler_->commit(results_, now - begin, now);
-  report_expired(plan);
   emit_all(plan, now);
   propose(plan);
   count_step(plan, now - begin);
@@ -156,6 +162,7 @@ void StepLoop::build_batch(const scheduler::StepPlan& plan) {
     CHECK(found != choices_.end(), "the plan has the unknown request {}", sequence.id);
     Choice& choice = *found->second;
     RowWish wish;
+    wish.length_max = length_max_of(choice.live().request);
     wish.draws = sequence.samples && choice.params().max_tokens > 0;
     if (choice.scores_prompt()) {
       const auto prompt = static_cast<std::int64_t>(choice.live().request.prompt.size());

@@ -6,11 +6,11 @@
 #include <condition_variable>
 #include <future>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <variant>
 
 #include "base/check.h"
+#include "base/entropy.h"
 #include "base/log.h"
 
 namespace quire::engine {
@@ -32,13 +32,6 @@ struct CacheResetOrder {
   std::promise<Engine::CacheReset> done;
 };
 using Command = std::variant<Submission, Cancellation, CacheResetOrder>;
-
-std::uint64_t fresh_seed() {
-  static std::mutex mutex;
-  static std::mt19937_64 generator{std::random_device{}()};
-  const std::lock_guard lock(mutex);
-  return generator();
-}
 
 class ThreadedEngine final : public Engine {
  public:
@@ -173,7 +166,7 @@ OutputSink ThreadedEngine::counted(OutputSink sink, std::int64_t prompt_tokens, 
 
 Result<RequestId> ThreadedEngine::submit(GenerateRequest request, OutputSink sink) {
   QUIRE_TRY(check(request));
-  if (!request.sampling.seed) request.sampling.seed = fresh_seed();
+  if (!request.sampling.seed) request.sampling.seed = entropy();
   const auto prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
   RequestId id = 0;
   {
@@ -222,7 +215,9 @@ Engine::CacheReset ThreadedEngine::reset_cache() {
 EngineStats ThreadedEngine::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = stats_;
-  stats.waiting = std::max(stats.waiting, open_choices_ - stats.running);
+  // The snapshot is of the last step; what was submitted and what ended since is known exactly.
+  stats.running = std::min(stats.running, open_choices_);
+  stats.waiting = open_choices_ - stats.running;
   stats.unknown_cancels = unknown_cancels_;
   return stats;
 }

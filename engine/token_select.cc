@@ -2,6 +2,7 @@
 #include "engine/token_select.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -85,6 +86,60 @@ void keep_mass(std::vector<Candidate>& candidates, float share, const Less& less
   candidates.erase(high, candidates.end());
 }
 
+// Weights by magnitude: 64 buckets for each power of two, ascending with the weight, equal weights
+// together. Weight 0 has none.
+constexpr int kBucketShift = 17;
+constexpr std::uint32_t kBucketBase = std::bit_cast<std::uint32_t>(1.0f) >> kBucketShift;
+constexpr std::uint32_t kBuckets =
+    (std::bit_cast<std::uint32_t>(2 * kWeightOne) >> kBucketShift) - kBucketBase;
+std::uint32_t bucket_of(std::uint64_t weight) {
+  return (std::bit_cast<std::uint32_t>(static_cast<float>(weight)) >> kBucketShift) - kBucketBase;
+}
+
+bool heavier(const Candidate& a, const Candidate& b) {
+  return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+}
+
+// The last candidate, in the order (weight descending, id ascending), that top_p keeps.
+Candidate last_of_top_p(std::span<const float> probabilities, float top_p) {
+  std::vector<std::uint64_t> masses(kBuckets, 0);
+  std::uint64_t total = 0;
+  for (const float probability : probabilities) {
+    const std::uint64_t weight = weight_of(probability);
+    if (weight == 0) continue;
+    masses[bucket_of(weight)] += weight;
+    total += weight;
+  }
+  const Wide limit = static_cast<Wide>(total) * fixed_share(top_p);
+  // The lowest bucket before which the mass is still below the limit; the heaviest stays anyway.
+  std::uint64_t before = 0;
+  std::uint32_t bucket = kBuckets;
+  std::uint64_t before_bucket = 0;
+  for (std::uint32_t b = kBuckets; b-- > 0;) {
+    if (masses[b] == 0) continue;
+    if (bucket != kBuckets && (static_cast<Wide>(before) << 32) >= limit) break;
+    bucket = b;
+    before_bucket = before;
+    before += masses[b];
+  }
+  std::vector<Candidate> border;
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    const std::uint64_t weight = weight_of(probabilities[i]);
+    if (weight == 0 || bucket_of(weight) != bucket) continue;
+    border.push_back({weight, 0, static_cast<std::int32_t>(i)});
+  }
+  std::sort(border.begin(), border.end(), heavier);
+  Candidate last = border.front();
+  for (const Candidate& candidate : border) {
+    if (candidate.id != border.front().id && (static_cast<Wide>(before_bucket) << 32) >= limit) {
+      break;
+    }
+    last = candidate;
+    before_bucket += candidate.weight;
+  }
+  return last;
+}
+
 }  // namespace
 
 void top_ids(const float* values, std::int64_t count, std::int64_t k,
@@ -145,6 +200,25 @@ void keep_top_p(std::vector<Candidate>& candidates, float top_p) {
   std::erase_if(candidates, [](const Candidate& candidate) { return candidate.id < 0; });
 }
 
+void keep_min_p(std::span<float> probabilities, float min_p) {
+  std::uint64_t largest = 0;
+  for (const float probability : probabilities) {
+    largest = std::max(largest, weight_of(probability));
+  }
+  const Wide limit = static_cast<Wide>(largest) * fixed_share(min_p);
+  for (float& probability : probabilities) {
+    if ((static_cast<Wide>(weight_of(probability)) << 32) < limit) probability = 0;
+  }
+}
+
+void keep_top_p(std::span<float> probabilities, float top_p) {
+  const Candidate last = last_of_top_p(probabilities, top_p);
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    const Candidate here{weight_of(probabilities[i]), 0, static_cast<std::int32_t>(i)};
+    if (heavier(last, here)) probabilities[i] = 0;
+  }
+}
+
 void keep_typical_p(std::vector<Candidate>& candidates, float typical_p) {
   if (candidates.size() < 2) return;
   const auto total = static_cast<double>(total_weight(candidates));
@@ -175,6 +249,31 @@ std::int32_t draw(const std::vector<Candidate>& candidates, std::uint64_t bits) 
   }
   CHECK(false, "target {} beyond the total {}", target, total);
   return -1;
+}
+
+std::int32_t draw(std::span<const float> probabilities, std::uint64_t bits) {
+  constexpr std::size_t kBlock = 1024;
+  const std::size_t count = probabilities.size();
+  std::vector<std::uint64_t> blocks;
+  blocks.reserve(count / kBlock + 1);
+  std::uint64_t total = 0;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    std::uint64_t sum = 0;
+    for (const float p : probabilities.subspan(begin, std::min(kBlock, count - begin))) {
+      sum += weight_of(p);
+    }
+    blocks.push_back(sum);
+    total += sum;
+  }
+  CHECK(total > 0, "nothing to draw from {} tokens", count);
+  const auto target = static_cast<std::uint64_t>((static_cast<Wide>(bits) * total) >> 64);
+  std::uint64_t sum = 0;
+  std::size_t block = 0;
+  while (sum + blocks[block] <= target) sum += blocks[block++];
+  for (std::size_t i = block * kBlock;; ++i) {
+    sum += weight_of(probabilities[i]);
+    if (sum > target) return static_cast<std::int32_t>(i);
+  }
 }
 
 }  // namespace quire::engine

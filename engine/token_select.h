@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace quire::engine {
@@ -21,6 +22,11 @@ inline constexpr float kWeightOne = 0x1p44f;
 // A score below this has weight 0.
 inline constexpr float kScoreMin = -80.0f;
 
+// Rounded down; probability is at most 1.
+inline std::uint64_t weight_of(float probability) {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(probability * kWeightOne));
+}
+
 // The k best ids in the order (value descending, id ascending); fewer when count is smaller.
 // -infinity is never chosen. No value is NaN.
 void top_ids(const float* values, std::int64_t count, std::int64_t k,
@@ -36,6 +42,10 @@ std::uint64_t total_weight(const std::vector<Candidate>& candidates);
 void keep_min_p(std::vector<Candidate>& candidates, float min_p);
 // top_p: in the order (weight descending, id ascending), while the mass before is below top_p.
 void keep_top_p(std::vector<Candidate>& candidates, float top_p);
+// Both cuts over the probabilities of a whole vocabulary (before normalisation, the largest 1):
+// what is cut becomes 0. The same tokens stay as in a list of all candidates.
+void keep_min_p(std::span<float> probabilities, float min_p);
+void keep_top_p(std::span<float> probabilities, float top_p);
 // typical_p (arXiv:2202.00666): in the order of |surprise - entropy|, while the mass before is
 // below typical_p; ties go to the lower id.
 void keep_typical_p(std::vector<Candidate>& candidates, float typical_p);
@@ -43,5 +53,6 @@ void keep_typical_p(std::vector<Candidate>& candidates, float typical_p);
 // The candidate at `bits` / 2^64 of the mass, in ascending order of ids. REQUIRES: ascending ids,
 // total weight above 0.
 std::int32_t draw(const std::vector<Candidate>& candidates, std::uint64_t bits);
+std::int32_t draw(std::span<const float> probabilities, std::uint64_t bits);
 
 }  // namespace quire::engine

@@ -23,6 +23,8 @@ class Decoder {
   Decoder(const DecoderSpec& spec, const Weights& weights, const MemoryLayout& layout,
           const ModelOptions& options);
 
+  int length_class(std::int64_t length_max) const { return ropes_.length_class(length_max); }
+
   // See Model::forward.
   void forward(const StepInput& input, const StepMemory& memory, Team& team, float* logits);
 

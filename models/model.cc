@@ -51,6 +51,9 @@ Model::~Model() = default;
 
 const DecoderSpec& Model::spec() const { return impl_->spec; }
 std::span<const KvGroup> Model::kv_groups() const { return impl_->layout.groups; }
+int Model::length_class(std::int64_t length_max) const {
+  return impl_->decoder.length_class(length_max);
+}
 std::int64_t Model::state_bytes() const { return impl_->layout.state_bytes; }
 std::size_t Model::weight_bytes() const { return impl_->weights.bytes(); }
 std::size_t Model::step_weight_bytes() const { return impl_->step_weight_bytes; }

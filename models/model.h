@@ -35,8 +35,11 @@ struct StateSave {
 
 // The rows of one sequence in a step: consecutive tokens from `position` on.
 struct SequenceInput {
-  int row_begin = 0, row_count = 0;                                 // in the step's flat token list
-  std::int64_t position = 0;                                        // of the first row
+  int row_begin = 0, row_count = 0;  // in the step's flat token list
+  std::int64_t position = 0;         // of the first row
+  // Tokens the sequence may come to, prompt and output; 0: the whole context. Decides the ropes
+  // that depend on the length, once for the sequence, since cached keys are already rotated.
+  std::int64_t length_max = 0;
   std::span<const std::span<const std::int32_t>> page_tables = {};  // [KV group][page]
   std::int32_t state_slot = -1;  // working state, read and advanced; -1: model has none
   std::span<const StateSave> state_saves = {};  // ascending rows
@@ -74,6 +77,8 @@ class Model {
 
   const DecoderSpec& spec() const;
   std::span<const KvGroup> kv_groups() const;
+  // Sequences of different classes must not share pages: their keys are rotated differently.
+  int length_class(std::int64_t length_max) const;
   // Bytes of one state slot over all recurrent layers, a multiple of 64; 0: none. A zeroed slot is
   // the state before the first token.
   std::int64_t state_bytes() const;

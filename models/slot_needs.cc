@@ -8,7 +8,6 @@
 namespace quire::models {
 namespace {
 
-constexpr auto kMatrix = WeightKind::kMatrix;
 constexpr auto kVector = WeightKind::kVector;
 
 using Needs = std::vector<SlotNeed>;

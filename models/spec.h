@@ -38,12 +38,13 @@ struct RopeYarn {
   std::int64_t original_positions = 4096;
   bool operator==(const RopeYarn&) const = default;
 };
-struct RopeDynamic {  // dynamic NTK: the base is fixed per engine from the longest context served
+struct RopeDynamic {  // dynamic NTK: a sequence that may pass the original length takes the base of
+                      // the context
   float factor = 1;
   std::int64_t original_positions = 0;
   bool operator==(const RopeDynamic&) const = default;
 };
-struct RopeLong {  // longrope: the short list while the served context fits the original one
+struct RopeLong {  // longrope: the long list for a sequence that may pass the original length
   std::vector<float> short_factor = {}, long_factor = {};
   float amplitude = 1;
   std::int64_t original_positions = 4096;

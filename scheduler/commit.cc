@@ -82,7 +82,6 @@ void Scheduler::commit(const std::vector<SequenceResult>& results, Time elapsed,
     it.settle(*request, results[i]);
   }
   it.settle_cancelled();
-  it.cache.end_step();
   it.cost.observe(it.planned_load, elapsed);
   it.in_step = false;
 }

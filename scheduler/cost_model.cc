@@ -9,11 +9,13 @@ namespace {
 
 constexpr double kContextScale = 1024;  // context terms are counted in 1024 tokens
 constexpr double kForget = 0.97;        // weight of the past: about 33 steps
-constexpr double kPriorWeight = 1e-3;   // of a step's
+constexpr double kForgetFast = 0.5;     // once the past has been wrong kSurprises times in a row
+constexpr int kSurprises = 3;           // steps off by more than a factor of two
+constexpr double kPriorWeight = 1e-5;   // of a step's
 constexpr double kOutlier = 4;          // times the prediction
 constexpr int kTrusted = 8;             // steps before outliers are cut
 // Seconds: of a step, a decode row, a prefill token, 1024 context tokens.
-constexpr std::array<double, 4> kPrior = {1e-3, 1e-3, 1e-3, 1e-6};
+constexpr std::array<double, 4> kPrior = {1e-3, 1e-3, 1e-3, 1e-4};
 
 double context_sum(std::int64_t position, std::int64_t rows) {
   const auto p = static_cast<double>(position), n = static_cast<double>(rows);
@@ -49,13 +51,17 @@ double CostModel::predict_seconds(const StepLoad& load) const {
 void CostModel::observe(const StepLoad& load, Time elapsed) {
   if (load.decode_rows + load.prefill_tokens == 0) return;
   double seconds = std::max(to_seconds(elapsed), 1e-7);
-  if (observed_ >= kTrusted) seconds = std::min(seconds, kOutlier * predict_seconds(load));
+  const double predicted = predict_seconds(load);
+  const bool surprise = seconds > 2 * predicted || predicted > 2 * seconds;
+  surprises_ = surprise ? surprises_ + 1 : 0;
+  const double forget = surprises_ >= kSurprises ? kForgetFast : kForget;
+  if (observed_ >= kTrusted) seconds = std::min(seconds, kOutlier * predicted);
   ++observed_;
   Terms x = terms(load);
   for (double& term : x) term /= seconds;  // relative errors: the wanted value is 1
   for (std::size_t i = 0; i < kTerms; ++i) {
-    for (std::size_t j = 0; j < kTerms; ++j) normal_[i][j] = kForget * normal_[i][j] + x[i] * x[j];
-    moment_[i] = kForget * moment_[i] + x[i];
+    for (std::size_t j = 0; j < kTerms; ++j) normal_[i][j] = forget * normal_[i][j] + x[i] * x[j];
+    moment_[i] = forget * moment_[i] + x[i];
   }
   solve();
 }

@@ -21,8 +21,8 @@ struct StepLoad {
 // seconds = a + b * decode_rows + c * prefill_tokens + d * context_tokens, all coefficients >= 0.
 // Least squares on relative errors with exponential forgetting, drawn weakly to a prior, so that it
 // is defined before the first step and when a term was never seen. A step that took more than four
-// times the prediction counts as four times: one page-fault storm does not ruin the fit, a lasting
-// change is followed within a few steps.
+// times the prediction counts as four times, so that one page-fault storm does not ruin the fit;
+// after three steps in a row that were off by more than a factor of two the past is dropped fast.
 class CostModel {
  public:
   CostModel();
@@ -44,7 +44,7 @@ class CostModel {
   std::array<Terms, kTerms> normal_ = {};  // sum of weighted x x^T
   Terms moment_ = {};                      // sum of weighted x y
   Terms coefficients_;
-  int observed_ = 0;
+  int observed_ = 0, surprises_ = 0;
 };
 
 }  // namespace quire::scheduler

@@ -203,7 +203,7 @@ ScheduledSequence Scheduler::Impl::scheduled(Request& request, StepLoad& load) {
   return sequence;
 }
 
-void Scheduler::Impl::finish_plan(const Budget&) {
+void Scheduler::Impl::finish_plan() {
   planned_load = {};
   for (const bool decodes : {true, false}) {
     for (Request* request : running.requests()) {
@@ -248,7 +248,7 @@ const StepPlan& Scheduler::plan(Time now) {
   it.plan_prefills(budget);
   it.admit(budget);
   it.extend_prefills(budget);
-  it.finish_plan(budget);
+  it.finish_plan();
   return plan;
 }
 

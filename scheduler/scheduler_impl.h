@@ -38,7 +38,7 @@ struct Scheduler::Impl {
   void plan_prefills(Budget& budget);
   void admit(Budget& budget);
   void extend_prefills(Budget& budget);
-  void finish_plan(const Budget& budget);
+  void finish_plan();
 
   std::int64_t prefill_rows(const Budget& budget, const Request& request) const;
   bool prefill_work() const;

@@ -261,6 +261,16 @@ def compare(binary, folder, prompt, ids, logprobs):
     return worst
 
 
+def write_tokenizer(folder, vocab_size):
+    """A vocabulary of meaningless words: the comparison speaks in token ids."""
+    vocabulary = {f"w{i}": i for i in range(vocab_size)}
+    model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "vocab": vocabulary, "merges": []}
+    (folder / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+        "pre_tokenizer": None, "post_processor": None, "decoder": None, "model": model}))
+
+
 def run_round(binary, family, seed, keep):
     rng = random.Random(f"{family}-{seed}")
     config = FAMILIES[family](lambda options: rng.choice(list(options)))
@@ -276,6 +286,8 @@ def run_round(binary, family, seed, keep):
     spelling = rng.choice(["written", "published"])
     if spelling == "published":
         (folder / "config.json").write_text(json.dumps(published_spelling(written)))
+    if rng.random() < 0.5:
+        write_tokenizer(folder, config.vocab_size)
     prompt = [rng.randrange(config.vocab_size) for _ in range(rng.choice([1, 13, 47, 70]))]
     ids, logprobs = reference(model, prompt)
     try:
@@ -300,6 +312,8 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep the checkpoints of passing rounds too")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     passed = total = 0
     for family in [options.family] if options.family else FAMILIES:
         for seed in range(options.seed, options.seed + options.rounds):

@@ -77,7 +77,7 @@ qwen3(1, "normed q and k, tied head", tie_word_embeddings=True, attention_bias=F
       use_sliding_window=False, sliding_window=None, max_window_layers=2)
 qwen3(2, "biases, windows on the upper layers", attention_bias=True, use_sliding_window=True,
       sliding_window=11, max_window_layers=1, num_hidden_layers=3)
-qwen3(3, "yarn with an explicit attention factor", head_dim=8,
+qwen3(3, "yarn with an explicit attention factor and betas", rope_theta=100.0,
       rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32,
                     "attention_factor": 1.25, "beta_fast": 16.0, "beta_slow": 2.0})
 

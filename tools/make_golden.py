@@ -208,6 +208,8 @@ class Golden:
         config["model_type"] = self.entry["mlx"]
         model_class, args_class = _get_classes(config)
         arguments = dict(config)
+        if self.entry["mlx"] == "mamba2":  # has no default there
+            arguments["intermediate_size"] = config["num_heads"] * config["head_dim"]
         if "qwen3_5" in self.entry["mlx"]:
             arguments = {"model_type": self.entry["mlx"], "text_config": config}
         model = model_class(args_class.from_dict(arguments))

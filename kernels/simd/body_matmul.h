@@ -54,31 +54,29 @@ __attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int6
   }
 }
 
-// Rows [row, row + count), count <= R, of P panels with the tile of exactly that height.
+// Tall enough that a pass over the weights takes longer than reading the next ones from memory.
+inline constexpr int kPrefetchRows = 5;
+
+// Up to R rows from `row` on, of P panels, with the tile of exactly that height.
 template <int R, int P, class W>
-void rows_of_tile(const Matmul& m, std::int64_t row, std::int64_t panel, int count) {
+void rows_of_tile(const Matmul& m, std::int64_t row, std::int64_t panel, const W* prefetch) {
   if constexpr (R > 1) {
-    if (count < R) return rows_of_tile<R - 1, P, W>(m, row, panel, count);
+    if (m.rows - row < R) return rows_of_tile<R - 1, P, W>(m, row, panel, prefetch);
   }
-  tile<R, P, W>(m, row, panel, nullptr);
+  tile<R, P, W>(m, row, panel, R >= kPrefetchRows ? prefetch : nullptr);
 }
 
-// All rows of P panels at once: the weights are read from memory for the first tile of rows and
-// stay near for the others.
+// All rows of P panels at once: the weights are read from memory for the first tile of rows, which
+// calls for those of the next panels, and stay near for the others.
 template <int R, int P, class W>
 void panel_group(const Matmul& m, std::int64_t panel) {
-  std::int64_t row = 0;
-  if (m.rows >= R && R > 1) {
-    const bool more = panel + 2 * P <= m.panel_end;
-    const auto* w = reinterpret_cast<const W*>(m.w->data);
-    tile<R, P, W>(m, 0, panel, more ? w + (panel + P) * m.w->cols * kLanes : nullptr);
-    row = R;
-  }
-  for (; row + R <= m.rows; row += R) tile<R, P, W>(m, row, panel, nullptr);
-  if (row < m.rows) rows_of_tile<R, P, W>(m, row, panel, static_cast<int>(m.rows - row));
+  const W* next = nullptr;
+  if (panel + 2 * P <= m.panel_end)
+    next = reinterpret_cast<const W*>(m.w->data) + (panel + P) * m.w->cols * kLanes;
+  for (std::int64_t row = 0; row < m.rows; row += R)
+    rows_of_tile<R, P, W>(m, row, panel, row == 0 ? next : nullptr);
 }
 
-// Tile shapes by row count: wide in panels for few rows, tall for many. R * P <= kTileVecs.
 template <int R, int P, class W>
 void all_panels(const Matmul& m) {
   std::int64_t panel = m.panel_begin;
@@ -91,17 +89,20 @@ void all_panels(const Matmul& m) {
   }
 }
 
+// Row classes: one row is bound by memory and reads few streams; a few rows share wide tiles; many
+// rows use the tile with the most sums that fit the registers (R * P <= kTileVecs).
 template <class W>
 void matmul_of(const Matmul& m) {
+  // A panel is one chain of dependent fma; narrow weights need more of them to keep memory busy.
+  constexpr int kSolo = sizeof(W) == 4 ? 2 : 4;
   if constexpr (kTileVecs >= 24) {
-    if (m.rows == 1) return all_panels<1, 2, W>(m);
-    if (m.rows <= 4) return all_panels<4, 4, W>(m);
-    return all_panels<12, 2, W>(m);
-  } else {
-    if (m.rows == 1) return all_panels<1, 2, W>(m);
-    if (m.rows <= 3) return all_panels<3, 2, W>(m);
-    return all_panels<6, 1, W>(m);
+    if (m.rows > 4) return all_panels<8, 3, W>(m);
+    if (m.rows > 1) return all_panels<4, 4, W>(m);
+  } else if constexpr (kTileVecs >= 6) {
+    if (m.rows > 3) return all_panels<6, 1, W>(m);
+    if (m.rows > 1) return all_panels<3, 2, W>(m);
   }
+  return all_panels<1, kSolo, W>(m);
 }
 
 void matmul(const Matmul& m) {

@@ -2,7 +2,6 @@
 #include "models/blocks/recurrence.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace quire::models {
 namespace {
@@ -45,30 +44,30 @@ void ShortConv::run(const Step& step, Rows x, Rows y) const {
   const auto blocks = static_cast<int>((shape_.channels + kBlockChannels - 1) / kBlockChannels);
   const auto sequences = static_cast<int>(step.input.sequences.size());
   step.team.run(sequences * blocks, [&](int chunk) {
-    run_channels(step, step.input.sequences[static_cast<std::size_t>(chunk / blocks)],
-                 chunk % blocks * kBlockChannels, {x, y});
+    const std::int64_t first = chunk % blocks * kBlockChannels;
+    run_columns(step, step.input.sequences[static_cast<std::size_t>(chunk / blocks)],
+                {{x.data + first, x.stride}, {y.data + first, y.stride}, first});
   });
 }
 
-void ShortConv::run_channels(const Step& step, const SequenceInput& sequence, std::int64_t channel,
-                             const std::pair<Rows, Rows>& x_y) const {
-  const auto& [x, y] = x_y;
-  const std::int64_t channels = std::min(kBlockChannels, shape_.channels - channel);
+void ShortConv::run_columns(const Step& step, const SequenceInput& sequence,
+                            const Columns& columns) const {
+  const std::int64_t count = std::min(kBlockChannels, shape_.channels - columns.first);
   const auto history = [&](std::int32_t slot) {
-    return step.memory.states.at(slot, state_offset_) + channel;
+    return step.memory.states.at(slot, state_offset_) + columns.first;
   };
   run_segments(
       sequence,
       [&](std::int64_t row, std::int64_t rows) {
-        step.kernels.conv1d({.x = x.at(row) + channel,
-                             .x_stride = x.stride,
-                             .y = y.at(row) + channel,
-                             .y_stride = y.stride,
+        step.kernels.conv1d({.x = columns.x.at(row),
+                             .x_stride = columns.x.stride,
+                             .y = columns.y.at(row),
+                             .y_stride = columns.y.stride,
                              .rows = rows,
-                             .channels = channels,
+                             .channels = count,
                              .taps = shape_.taps,
-                             .weight = weight_.data() + channel * shape_.taps,
-                             .bias = bias_ == nullptr ? nullptr : bias_ + channel,
+                             .weight = weight_.data() + columns.first * shape_.taps,
+                             .bias = bias_ == nullptr ? nullptr : bias_ + columns.first,
                              .history = history(sequence.state_slot),
                              .history_stride = shape_.channels,
                              .silu = true});
@@ -77,7 +76,7 @@ void ShortConv::run_channels(const Step& step, const SequenceInput& sequence, st
         for (std::int64_t tap = 0; tap < shape_.taps - 1; ++tap) {
           std::memcpy(history(slot) + tap * shape_.channels,
                       history(sequence.state_slot) + tap * shape_.channels,
-                      static_cast<std::size_t>(channels) * sizeof(float));
+                      static_cast<std::size_t>(count) * sizeof(float));
         }
       });
 }

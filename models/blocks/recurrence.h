@@ -64,8 +64,12 @@ class ShortConv {
   void run(const Step& step, Rows x, Rows y) const;
 
  private:
-  void run_channels(const Step& step, const SequenceInput& sequence, std::int64_t channel,
-                    const std::pair<Rows, Rows>& x_y) const;
+  // Input and output from channel `first` on.
+  struct Columns {
+    Rows x, y;
+    std::int64_t first = 0;
+  };
+  void run_columns(const Step& step, const SequenceInput& sequence, const Columns& columns) const;
 
   Shape shape_;
   std::int64_t state_offset_ = 0;

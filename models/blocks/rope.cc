@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace quire::models {
@@ -82,17 +83,17 @@ RopeFrequencies scaled(const RopeYarn& yarn, const Rope& rope, std::int64_t) {
   return result;
 }
 
-RopeFrequencies scaled(const RopeDynamic& dynamic, const Rope& rope, std::int64_t context_max) {
+RopeFrequencies scaled(const RopeDynamic& dynamic, const Rope& rope, std::int64_t length) {
   const auto original = static_cast<double>(dynamic.original_positions);
-  const double length = std::max(static_cast<double>(context_max), original);
-  const double stretch = dynamic.factor * length / original - (dynamic.factor - 1);
+  const double longest = std::max(static_cast<double>(length), original);
+  const double stretch = dynamic.factor * longest / original - (dynamic.factor - 1);
   const double exponent = static_cast<double>(rope.dims) / (rope.dims - 2);
   return {inverse(powers(rope.theta * std::pow(stretch, exponent), rope.dims))};
 }
 
-RopeFrequencies scaled(const RopeLong& longrope, const Rope& rope, std::int64_t context_max) {
+RopeFrequencies scaled(const RopeLong& longrope, const Rope& rope, std::int64_t length) {
   const std::vector<float>& factors =
-      context_max > longrope.original_positions ? longrope.long_factor : longrope.short_factor;
+      length > longrope.original_positions ? longrope.long_factor : longrope.short_factor;
   RopeFrequencies result = {powers(rope.theta, rope.dims), longrope.amplitude};
   CHECK(factors.size() == result.per_pair.size(), "{} longrope factors for {} pairs",
         factors.size(), result.per_pair.size());
@@ -125,10 +126,20 @@ double series(const std::array<double, kTerms>& terms, double square) {
 
 }  // namespace
 
-RopeFrequencies rope_frequencies(const Rope& rope, std::int64_t context_max) {
+RopeFrequencies rope_frequencies(const Rope& rope, std::int64_t length) {
   CHECK(rope.dims > 0 && rope.dims % 2 == 0, "rope of {} dims", rope.dims);
-  return std::visit([&](const auto& scaling) { return scaled(scaling, rope, context_max); },
+  return std::visit([&](const auto& scaling) { return scaled(scaling, rope, length); },
                     rope.scaling);
+}
+
+std::int64_t short_length_max(const Rope& rope) {
+  if (const auto* dynamic = std::get_if<RopeDynamic>(&rope.scaling)) {
+    return dynamic->original_positions;
+  }
+  if (const auto* longrope = std::get_if<RopeLong>(&rope.scaling)) {
+    return longrope->original_positions;
+  }
+  return std::numeric_limits<std::int64_t>::max();
 }
 
 SinCos sin_cos_f32(float angle) {
@@ -154,14 +165,24 @@ int RopeTables::add(const Rope& rope, std::int64_t context_max) {
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     if (tables_[i].rope == rope) return static_cast<int>(i);
   }
-  tables_.push_back({.rope = rope, .frequencies = rope_frequencies(rope, context_max)});
+  const std::int64_t short_max = short_length_max(rope);
+  tables_.push_back({.rope = rope,
+                     .short_max = short_max,
+                     .short_text = rope_frequencies(rope, std::min(short_max, context_max)),
+                     .long_text = rope_frequencies(rope, context_max)});
   return static_cast<int>(tables_.size()) - 1;
+}
+
+int RopeTables::length_class(std::int64_t length_max) const {
+  return static_cast<int>(std::count_if(tables_.begin(), tables_.end(), [&](const Table& table) {
+    return &table.of(length_max) == &table.long_text;
+  }));
 }
 
 void RopeTables::carve(Carver& carver, int rows_max) {
   rows_.clear();
   for (Table& table : tables_) {
-    const auto pairs = static_cast<std::int64_t>(table.frequencies.per_pair.size());
+    const auto pairs = static_cast<std::int64_t>(table.long_text.per_pair.size());
     table.cos = carver.take<float>(rows_max * pairs);
     table.sin = carver.take<float>(rows_max * pairs);
     rows_.push_back({.cos = table.cos, .sin = table.sin, .pairs = pairs});
@@ -172,15 +193,17 @@ void RopeTables::fill(const Step& step) const {
   if (tables_.empty()) return;
   step.team.run(static_cast<int>(step.blocks.size()), [&](int chunk) {
     const RowBlock& block = step.blocks[static_cast<std::size_t>(chunk)];
+    const auto& sequence = step.input.sequences[static_cast<std::size_t>(block.sequence)];
     for (const Table& table : tables_) {
-      const std::vector<float>& frequencies = table.frequencies.per_pair;
+      const RopeFrequencies& of_length = table.of(sequence.length_max);
+      const std::vector<float>& frequencies = of_length.per_pair;
       for (int row = 0; row < block.rows; ++row) {
         const auto position = static_cast<float>(block.position + row);
         std::size_t at = static_cast<std::size_t>(block.row + row) * frequencies.size();
         for (const float frequency : frequencies) {
           const SinCos value = sin_cos_f32(position * frequency);
-          table.cos[at] = value.cos * table.frequencies.amplitude;
-          table.sin[at] = value.sin * table.frequencies.amplitude;
+          table.cos[at] = value.cos * of_length.amplitude;
+          table.sin[at] = value.sin * of_length.amplitude;
           ++at;
         }
       }

@@ -21,20 +21,19 @@ LatentAttention parse_attention(const Config& c) {
                     .bias = c.flag("attention_bias", false)};
   const double width = static_cast<double>(a.nope_dim) + a.rope_dim;
   a.scale = static_cast<float>(read_yarn_score_scale(c) / std::sqrt(width));
+  c.require(a.rope_dim % 2 == 0, "qk_rope_head_dim", "must be even, got {}", a.rope_dim);
   a.rope = read_rope(c, a.rope_dim, {});
   a.rope.interleaved = c.flag("rope_interleave", true);
   c.require(c.size("num_key_value_heads", a.heads) == a.heads, "num_key_value_heads",
             "must equal num_attention_heads {}", a.heads);
-  c.ignore("head_dim");     // qk_rope_head_dim
-  c.ignore("qk_head_dim");  // their sum
   return a;
 }
 
 MixtureOfExperts parse_experts(const Config& c) {
   const char* key = c.has("num_local_experts") ? "num_local_experts" : "n_routed_experts";
-  MixtureOfExperts moe = read_experts(c, c.size(key));
-  moe.shared_inner = static_cast<int>(std::int64_t{moe.inner} * c.count("n_shared_experts", 1) %
-                                      (std::int64_t{1} << 30));
+  MixtureOfExperts moe = read_experts(c, key);
+  moe.shared_inner =
+      c.width("n_shared_experts", std::int64_t{moe.inner} * c.count("n_shared_experts", 1));
   moe.router = {
       .score = Router::Score::kSigmoid,
       .selection_bias = true,
@@ -44,12 +43,11 @@ MixtureOfExperts parse_experts(const Config& c) {
       .groups_kept = c.size("topk_group", 4)};
   const Router& r = moe.router;
   c.require(moe.experts % r.groups == 0 && moe.experts / r.groups >= 2, "n_group",
-            "must cut the {} experts into equal groups of two or more, got {}", moe.experts,
-            r.groups);
+            "{} does not cut {} experts into groups of two or more", r.groups, moe.experts);
   c.require(r.groups_kept <= r.groups, "topk_group", "{} exceeds n_group {}", r.groups_kept,
             r.groups);
   c.require(moe.active <= moe.experts / r.groups * r.groups_kept, "num_experts_per_tok",
-            "{} exceeds the experts of {} groups", moe.active, r.groups_kept);
+            "{} exceeds the experts of topk_group {}", moe.active, r.groups_kept);
   c.require(c.word("topk_method", "noaux_tc") == "noaux_tc", "topk_method", "must be noaux_tc");
   c.require(c.word("scoring_func", "sigmoid") == "sigmoid", "scoring_func", "must be sigmoid");
   return moe;
@@ -57,19 +55,17 @@ MixtureOfExperts parse_experts(const Config& c) {
 
 DecoderSpec parse(const Config& c) {
   DecoderSpec spec = read_model(c);
-  const LatentAttention attention = parse_attention(c);
-  const MixtureOfExperts experts = parse_experts(c);
-  const GatedMlp mlp = read_mlp(c, "hidden_act");
+  const Layer sparse{parse_attention(c), parse_experts(c), Residual::kPreNorm, spec.final_norm};
+  Layer dense = sparse;
+  dense.ffn = read_mlp(c, "hidden_act");
   const int layers = c.layers("num_hidden_layers"), period = c.size("moe_layer_freq", 1);
   const int first_sparse = c.count("first_k_dense_replace", 3);
   for (int l = 0; l < layers; ++l) {
-    const bool is_dense = l < first_sparse || l % period != 0;
-    spec.layers.push_back(
-        {.mixer = attention, .ffn = is_dense ? Ffn(mlp) : Ffn(experts), .norm = spec.final_norm});
+    spec.layers.push_back(l < first_sparse || l % period != 0 ? dense : sparse);
   }
-  // Of training, of distribution over machines, and of the layers that are left out.
-  for (const char* key :
-       {"aux_loss_alpha", "seq_aux", "ep_size", "num_nextn_predict_layers", "num_mtp_layers"}) {
+  // Sums of other keys; of training, of distribution over machines, of the layers left out.
+  for (const char* key : {"head_dim", "qk_head_dim", "aux_loss_alpha", "seq_aux", "ep_size",
+                          "num_nextn_predict_layers", "num_mtp_layers"}) {
     c.ignore(key);
   }
   return spec;

@@ -32,8 +32,13 @@ Mamba2 parse_mixer(const Config& c, const Norm& norm) {
   }
   const std::int64_t inner = std::int64_t{mixer.heads} * mixer.head_dim;
   const std::int64_t wanted = std::int64_t{c.size("hidden_size")} * c.size("expand", 2);
-  c.require(inner == wanted, "num_heads", "{} heads of {} do not make hidden_size * expand = {}",
-            mixer.heads, mixer.head_dim, wanted);
+  c.require(inner == wanted, "num_heads",
+            "{} times head_dim {} is not hidden_size times expand, {}", mixer.heads, mixer.head_dim,
+            wanted);
+  c.width("num_heads", inner);
+  c.width("state_size", std::int64_t{2} * mixer.groups * mixer.state_dim);
+  c.require(c.size("intermediate_size", 1) == 1 || c.size("intermediate_size") == inner,
+            "intermediate_size", "must be num_heads * head_dim = {}", inner);
   c.require(mixer.heads % mixer.groups == 0, "num_heads", "{} is not a multiple of n_groups {}",
             mixer.heads, mixer.groups);
   return mixer;

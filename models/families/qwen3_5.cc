@@ -15,6 +15,8 @@ GatedDelta parse_delta(const Config& c) {
                    .gated_norm = read_rms_norm(c, "rms_norm_eps", 1e-6)};
   c.require(delta.value_heads % delta.key_heads == 0, "linear_num_value_heads",
             "{} is not a multiple of linear_num_key_heads {}", delta.value_heads, delta.key_heads);
+  c.width("linear_num_key_heads", std::int64_t{2} * delta.key_heads * delta.key_dim);
+  c.width("linear_num_value_heads", std::int64_t{delta.value_heads} * delta.value_dim);
   c.require(c.word("hidden_act", "silu") == "silu", "hidden_act", "must be silu");
   c.ignore("mamba_ssm_dtype");  // states are f32 here
   return delta;
@@ -30,9 +32,8 @@ Attention parse_attention(const Config& c, const Norm& norm) {
 }
 
 Ffn parse_ffn(const Config& c) {
-  const int experts = c.count("num_experts", 0);
-  if (experts == 0) return read_mlp(c, "hidden_act");
-  MixtureOfExperts moe = read_experts(c, experts);
+  if (c.count("num_experts", 0) == 0) return read_mlp(c, "hidden_act");
+  MixtureOfExperts moe = read_experts(c, "num_experts");
   moe.shared_inner = c.size("shared_expert_intermediate_size");
   moe.shared_gate = true;
   moe.router.renormalize = true;

@@ -15,7 +15,7 @@ DecoderSpec parse(const Config& c) {
   attention.window = read_optional_window(c);  // of every layer, whatever max_window_layers says
   c.ignore("max_window_layers");
   const char* experts_key = c.has("num_local_experts") ? "num_local_experts" : "num_experts";
-  MixtureOfExperts experts = read_experts(c, c.size(experts_key));
+  MixtureOfExperts experts = read_experts(c, experts_key);
   experts.router.renormalize = c.flag("norm_topk_prob", false);
   const int layers = c.layers("num_hidden_layers"), step = c.size("decoder_sparse_step", 1);
   const std::vector<int> dense = c.counts("mlp_only_layers");

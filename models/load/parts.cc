@@ -187,6 +187,7 @@ Attention read_attention(const Config& c, int head_dim, const RopeKeys& keys) {
   }
   attention.head_dim = c.size("head_dim", head_dim);
   c.require(attention.head_dim % 2 == 0, "head_dim", "must be even, got {}", attention.head_dim);
+  c.width("num_attention_heads", std::int64_t{2} * attention.heads * attention.head_dim);
   attention.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(attention.head_dim)));
   attention.rope = read_rope(c, attention.head_dim, keys);
   return attention;
@@ -202,13 +203,13 @@ GatedMlp read_mlp(const Config& c, std::string_view act_key) {
   return {.inner = c.size("intermediate_size"), .activation = read_activation(c, act_key, "silu")};
 }
 
-MixtureOfExperts read_experts(const Config& c, int experts) {
+MixtureOfExperts read_experts(const Config& c, std::string_view key) {
   MixtureOfExperts moe;
-  moe.experts = experts;
+  const int experts = moe.experts = c.size(key);
   moe.active = c.size("num_experts_per_tok");
   moe.inner = c.size("moe_intermediate_size");
   moe.activation = read_activation(c, "hidden_act", "silu");
-  c.require(moe.active <= experts, "num_experts_per_tok", "{} exceeds the {} experts", moe.active,
+  c.require(moe.active <= experts, "num_experts_per_tok", "{} exceeds {} {}", moe.active, key,
             experts);
   return moe;
 }
@@ -218,7 +219,7 @@ std::vector<int> read_layer_types(const Config& c, int layers,
   std::vector<int> types(static_cast<std::size_t>(layers), -1);
   if (!c.has("layer_types")) return types;
   const std::vector<std::string> words = c.words("layer_types");
-  c.require(words.size() == types.size(), "layer_types", "has {} entries for {} layers",
+  c.require(words.size() == types.size(), "layer_types", "has {} entries, num_hidden_layers is {}",
             words.size(), layers);
   for (std::size_t l = 0; l < std::min(words.size(), types.size()); ++l) {
     const auto* at = std::find(kinds.begin(), kinds.end(), words[l]);

@@ -51,8 +51,8 @@ std::int64_t read_optional_window(const Config& c);
 // intermediate_size and the activation of `act_key`.
 GatedMlp read_mlp(const Config& c, std::string_view act_key);
 
-// num_experts_per_tok of `experts`, each moe_intermediate_size wide, chosen by softmax.
-MixtureOfExperts read_experts(const Config& c, int experts);
+// num_experts_per_tok of the `key` experts, each moe_intermediate_size wide, chosen by softmax.
+MixtureOfExperts read_experts(const Config& c, std::string_view key);
 
 // layer_types: one of `kinds` for each layer, as an index into `kinds`. Absent: all -1.
 std::vector<int> read_layer_types(const Config& c, int layers,

@@ -63,6 +63,9 @@ Status Bpe::prepare(const MergePairs& merges) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     fallback_ids_[byte] = vocab_.find(fallback_token(byte));
   }
+  fallback_complete_ =
+      options_.byte_fallback && std::all_of(fallback_ids_.begin(), fallback_ids_.end(),
+                                            [](std::int32_t id) { return id >= 0; });
   find_space_joints(merges);
   cache_owner_ = PieceCache::new_owner();
   return {};
@@ -169,7 +172,8 @@ std::size_t Bpe::independent_prefix(std::string_view text) const {
   while ((at = text.find(kMetaspace, at + 1)) != std::string_view::npos) {
     const std::size_t before = utf8_previous(text, at);
     const Utf8Char c = utf8_at(text, before);
-    if (c.code == 0x2581 || char_id(text, before, c.bytes) < 0) continue;
+    if (c.code == 0x2581) continue;
+    if (!fallback_complete_ && char_id(text, before, c.bytes) < 0) continue;
     if (!std::binary_search(joins_space_.begin(), joins_space_.end(), c.code)) return at;
   }
   return text.size();

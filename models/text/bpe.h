@@ -100,7 +100,8 @@ class Bpe final : public TokenModel {
   std::array<std::int32_t, 256> fallback_ids_{};  // of <0x00> ...
   bool raw_bytes_ = false;
   bool byte_ids_complete_ = false;
-  Vocab raw_vocab_;  // tokens as raw bytes, only with raw bytes and ignore_merges
+  Vocab raw_vocab_;                 // tokens as raw bytes, only with raw bytes and ignore_merges
+  bool fallback_complete_ = false;  // no character is ever unknown
   bool splits_at_spaces_ = false;
   std::vector<char32_t> joins_space_;  // characters that a merge connects to a following "▁"
   std::uint32_t cache_owner_ = 0;

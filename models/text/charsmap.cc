@@ -2,6 +2,7 @@
 // 8 when bit 9 is set.
 #include "models/text/charsmap.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/text/unicode.h"
@@ -53,30 +54,57 @@ Status Charsmap::check_leaf(std::uint32_t unit) const {
   return {};
 }
 
-// Visits each state once. A state is the base that the next byte is added to.
+// A state is the base that the next byte is added to; the trie may share states, but must not go in
+// circles. Depth first, each state once.
 Status Charsmap::check() const {
-  std::vector<bool> seen(units_.size() + 256, false);
-  std::vector<std::uint32_t> open;
-  const auto visit = [&](std::uint32_t base, std::uint32_t from) -> Status {
+  constexpr std::uint8_t kNew = 0xFF;
+  constexpr std::uint8_t kOpen = 0xFE;
+  std::vector<std::uint8_t> nested(units_.size(), kNew);  // most keys that end on one way below
+  struct Visit {
+    std::uint32_t base;
+    std::uint32_t byte = 1;
+    std::uint8_t nested = 0;
+  };
+  std::vector<Visit> open;
+  const auto enter = [&](std::uint32_t base, std::uint32_t from) -> Status {
     // Every byte may follow, so the whole block of 256 must lie in the trie.
     if ((base | 0xFF) >= units_.size()) {
       return fail(ErrorCode::kInvalid, "precompiled_charsmap: unit {} points to {} of {} units",
                   from, base, units_.size());
     }
-    if (!seen[base]) open.push_back(base);
-    seen[base] = true;
+    if (nested[base] == kOpen) {
+      return fail(ErrorCode::kInvalid, "precompiled_charsmap: unit {} closes a circle to {}", from,
+                  base);
+    }
+    if (nested[base] == kNew) {
+      nested[base] = kOpen;
+      open.push_back({base});
+    }
     return {};
   };
-  QUIRE_TRY(visit(offset_of(units_[0]), 0));
+  QUIRE_TRY(enter(offset_of(units_[0]), 0));
   while (!open.empty()) {
-    const std::uint32_t base = open.back();
-    open.pop_back();
-    for (std::uint32_t byte = 1; byte < 256; ++byte) {
-      const std::uint32_t at = base ^ byte;
-      if (label_of(units_[at]) != byte) continue;
-      const std::uint32_t next = at ^ offset_of(units_[at]);
-      QUIRE_TRY(visit(next, at));
-      if (has_leaf(units_[at])) QUIRE_TRY(check_leaf(units_[next]));
+    Visit& visit = open.back();
+    if (visit.byte == 256) {
+      nested[visit.base] = visit.nested;
+      open.pop_back();
+      continue;
+    }
+    const std::uint32_t at = visit.base ^ visit.byte;
+    const std::uint32_t next = at ^ offset_of(units_[at]);
+    const bool is_edge = label_of(units_[at]) == visit.byte;
+    if (is_edge && (next >= units_.size() || nested[next] >= kOpen)) {
+      QUIRE_TRY(enter(next, at));  // comes back to the same byte when the state below is done
+      continue;
+    }
+    ++visit.byte;
+    if (!is_edge) continue;
+    const bool leaf = has_leaf(units_[at]);
+    if (leaf) QUIRE_TRY(check_leaf(units_[next]));
+    visit.nested = std::max<std::uint8_t>(visit.nested, nested[next] + (leaf ? 1 : 0));
+    if (visit.nested > kNestedMax) {
+      return fail(ErrorCode::kInvalid, "precompiled_charsmap: more than {} keys start one another",
+                  kNestedMax);
     }
   }
   return {};

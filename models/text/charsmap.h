@@ -14,7 +14,9 @@ namespace quire::text {
 class Charsmap {
  public:
   // Checks every unit that a lookup can reach: offsets inside the trie, values inside the texts,
-  // texts valid UTF-8 up to their NUL. libsentencepiece 0.1.97 checks none of it and crashes.
+  // texts valid UTF-8 up to their NUL, and at most kNestedMax keys that start one another.
+  // libsentencepiece 0.1.97 checks none of it, has room for 32 nested keys, and crashes.
+  static constexpr int kNestedMax = 32;
   static Result<Charsmap> parse(std::string_view blob);
 
   // Replacement of the shortest key that `text` starts with (the reference takes the shortest).

@@ -97,8 +97,8 @@ std::vector<MakeStage> make_clean_up() {
   return out;
 }
 
-MakeStage make_byte_level_stage() { return stage<ByteLevelStage>(false); }
-MakeStage make_raw_bytes_stage() { return stage<ByteLevelStage>(true); }
+MakeStage make_byte_level_stage() { return stage<BytesStage>(BytesStage::Spelling::kAlphabet); }
+MakeStage make_fallback_bytes_stage() { return stage<BytesStage>(BytesStage::Spelling::kFallback); }
 
 class DecodeChain::Output final : public DecodeSink {
  public:

@@ -34,8 +34,8 @@ Result<std::vector<MakeStage>> make_decoder(const Json& spec, std::string_view w
 std::vector<MakeStage> make_clean_up();
 // Bytes of the byte alphabet, as the ByteLevel decoder; for tokenizers without a tokenizer.json.
 MakeStage make_byte_level_stage();
-// Tokens that hold raw bytes (not UTF-8 on their own), as tiktoken joins them.
-MakeStage make_raw_bytes_stage();
+// "<0x0A>" is a byte, all else stands for itself, joined and read as UTF-8 (PLaMo).
+MakeStage make_fallback_bytes_stage();
 
 // A chain of stages that ends in a string.
 class DecodeChain {

@@ -68,13 +68,19 @@ std::string clean_up_token(std::string_view token) {
   return text;
 }
 
-Status ByteLevelStage::whole(std::string_view token) {
-  const auto bytes = raw_ ? std::nullopt : bytes_of_chars(token);
-  bytes_ += bytes ? std::string_view(*bytes) : token;
+Status BytesStage::whole(std::string_view token) {
+  if (spelling_ == Spelling::kAlphabet) {
+    const auto bytes = bytes_of_chars(token);
+    bytes_ += bytes ? std::string_view(*bytes) : token;
+  } else if (const auto byte = fallback_byte(token)) {
+    bytes_ += *byte;
+  } else {
+    bytes_ += token;
+  }
   return flush(/*at_end=*/false);
 }
 
-Status ByteLevelStage::flush(bool at_end) {
+Status BytesStage::flush(bool at_end) {
   std::string out;
   std::string_view rest = bytes_;
   while (!rest.empty()) {
@@ -91,7 +97,7 @@ Status ByteLevelStage::flush(bool at_end) {
   return out.empty() ? Status() : next_.text(out);
 }
 
-Status ByteLevelStage::finish() {
+Status BytesStage::finish() {
   QUIRE_TRY(flush(/*at_end=*/true));
   QUIRE_TRY(next_.end_token());
   return next_.finish();

@@ -38,17 +38,20 @@ class WholeTokenStage : public DecodeSink {
   std::string token_;
 };
 
-// Tokens of the byte alphabet become bytes, all tokens one text; invalid UTF-8 becomes U+FFFD.
-class ByteLevelStage final : public WholeTokenStage {
+// Tokens become bytes, all tokens one text; invalid UTF-8 becomes U+FFFD.
+class BytesStage final : public WholeTokenStage {
  public:
-  // With `raw`, tokens are bytes already. Their spelling is fed through text() unchecked.
-  ByteLevelStage(DecodeSink& next, bool raw) : WholeTokenStage(next), raw_(raw) {}
+  enum class Spelling {
+    kAlphabet,  // in the byte alphabet; a token with other characters stands for itself
+    kFallback,  // "<0x0A>" is a byte, other tokens stand for themselves
+  };
+  BytesStage(DecodeSink& next, Spelling spelling) : WholeTokenStage(next), spelling_(spelling) {}
   Status finish() override;
 
  private:
   Status whole(std::string_view token) override;
   Status flush(bool at_end);
-  bool raw_;
+  Spelling spelling_;
   std::string bytes_;  // the start of a sequence that may still become valid
 };
 

@@ -3,7 +3,7 @@
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
-#include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
 #include <algorithm>
 
@@ -23,13 +23,13 @@ bool is_ascii(std::string_view text) {
 
 class UnicodeForm final : public Normalizer {
  public:
-  explicit UnicodeForm(const icu::Normalizer2& form) : form_(form) {}
+  explicit UnicodeForm(std::unique_ptr<const icu::Normalizer2> form) : form_(std::move(form)) {}
 
   Status apply(NormalText& text) const override {
     if (is_ascii(text.text)) return {};
     UErrorCode error = U_ZERO_ERROR;
     const icu::StringPiece piece(text.text.data(), static_cast<std::int32_t>(text.text.size()));
-    if (form_.isNormalizedUTF8(piece, error)) return {};
+    if (form_->isNormalizedUTF8(piece, error)) return {};
     std::string out = normalized(text.text, error);
     if (text.first_char_end > 0) {
       const std::string_view first = std::string_view(text.text).substr(0, text.first_char_end);
@@ -48,12 +48,12 @@ class UnicodeForm final : public Normalizer {
   std::string normalized(std::string_view text, UErrorCode& error) const {
     std::string out;
     icu::StringByteSink<std::string> sink(&out);
-    form_.normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())),
-                        sink, nullptr, error);
+    form_->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())),
+                         sink, nullptr, error);
     return out;
   }
 
-  const icu::Normalizer2& form_;
+  std::unique_ptr<const icu::Normalizer2> form_;
 };
 
 // Rewrites character by character: `map(code, out)` appends what the character becomes.
@@ -86,18 +86,7 @@ class MapNormalizer final : public Normalizer {
   CharMap map_;
 };
 
-// Rust's mapping: one character at a time, no context; U+0130 is the only one that grows.
-void lowercase(char32_t code, std::string& out) {
-  if (code < 0x80) {
-    out += static_cast<char>(code >= 'A' && code <= 'Z' ? code + 32 : code);
-    return;
-  }
-  if (code == 0x130) {
-    out += "i\xCC\x87";
-    return;
-  }
-  append_utf8(out, static_cast<char32_t>(u_tolower(static_cast<UChar32>(code))));
-}
+void lowercase(char32_t code, std::string& out) { append_lowercase(out, code); }
 
 void strip_mark(char32_t code, std::string& out) {
   if (!is_mark(code)) append_utf8(out, code);
@@ -240,16 +229,18 @@ class ByteChars final : public Normalizer {
   }
 };
 
-Result<const icu::Normalizer2*> icu_form(std::string_view form) {
+Result<std::unique_ptr<const icu::Normalizer2>> icu_form(std::string_view form) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* found = form == "NFC"    ? icu::Normalizer2::getNFCInstance(error)
                                   : form == "NFD"  ? icu::Normalizer2::getNFDInstance(error)
                                   : form == "NFKC" ? icu::Normalizer2::getNFKCInstance(error)
                                                    : icu::Normalizer2::getNFKDInstance(error);
+  // The reference normalizes by Unicode 9; later characters stay as they are.
+  static const icu::UnicodeSet kKnown(icu::UnicodeString(u"[:age=9.0:]"), error);
   if (U_FAILURE(error)) {
     return fail(ErrorCode::kInternal, "ICU has no {}: {}", form, u_errorName(error));
   }
-  return found;
+  return std::make_unique<icu::FilteredNormalizer2>(*found, kKnown);
 }
 
 std::unique_ptr<Normalizer> make_map(CharMap map) { return std::make_unique<MapNormalizer>(map); }
@@ -348,8 +339,8 @@ Result<std::unique_ptr<Normalizer>> make_literal_replace(std::string_view patter
 }
 
 Result<std::unique_ptr<Normalizer>> make_unicode_normalizer(std::string_view form) {
-  QUIRE_ASSIGN(const icu::Normalizer2* found, icu_form(form));
-  return std::make_unique<UnicodeForm>(*found);
+  QUIRE_ASSIGN(auto found, icu_form(form));
+  return std::make_unique<UnicodeForm>(std::move(found));
 }
 
 Status append_bert_normalizer(bool lowercase, Normalizers& out) {

@@ -37,7 +37,9 @@ class Pipeline final : public Tokenizer {
     ids.reserve(pieces.items.size() * 2 + 8);
     for (const Piece& piece : pieces.items) {
       if (piece.is_text()) {
-        QUIRE_TRY(parts_.model->encode(pieces.text_of(piece), ids));
+        const bool start = piece.begin < pieces.first_char_end;
+        QUIRE_TRY(parts_.model->encode_at(start ? PiecePlace::kStart : PiecePlace::kLater,
+                                          pieces.text_of(piece), ids));
       } else {
         ids.push_back(piece.id);
       }

@@ -1,7 +1,10 @@
 // Pre-tokenizing step by step; behaviours as the tokenizers library has them.
 #include "models/text/pre_tokenizer_steps.h"
 
+#include <unicode/uchar.h>
 #include <unicode/uscript.h>
+
+#include <algorithm>
 
 #include "models/text/byte_alphabet.h"
 #include "models/text/unicode.h"
@@ -62,9 +65,15 @@ void find_chars(std::string_view text, Predicate predicate, std::vector<Match>& 
   if (covered < text.size()) out.push_back({covered, text.size(), false});
 }
 
+// The reference's table of scripts is that of Unicode 9.
+constexpr int kScriptsVersion = 9;
+
 UScriptCode script_of(char32_t code) {
   if (code == U' ') return USCRIPT_INVALID_CODE;
   if (code == 0x30FC) return USCRIPT_HAN;
+  UVersionInfo age;
+  u_charAge(static_cast<UChar32>(code), age);
+  if (age[0] > kScriptsVersion) return USCRIPT_INVALID_CODE;
   UErrorCode error = U_ZERO_ERROR;
   const UScriptCode script = uscript_getScript(static_cast<UChar32>(code), &error);
   if (script == USCRIPT_HIRAGANA || script == USCRIPT_KATAKANA) return USCRIPT_HAN;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/text/unicode.h"
+#include "models/text/unicode_newer.h"
 
 namespace quire::text {
 namespace {
@@ -23,6 +24,8 @@ int hex_value(char c) {
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
 }
+
+std::string class_items(std::string_view name);
 
 class ClassParser {
  public:
@@ -66,10 +69,10 @@ class ClassParser {
         return done(kSpaceItems, c == 'S');
       case 'w':
       case 'W':
-        return done(kWordItems, c == 'W');
+        return done(word_items(), c == 'W');
       case 'd':
       case 'D':
-        return done("\\p{Nd}", c == 'D');
+        return done(class_items("nd"), c == 'D');
       case 'h':
       case 'H':
         return done(kHexItems, c == 'H');
@@ -123,7 +126,8 @@ class ClassParser {
         std::string_view name = in_.substr(at_ + 2, end - at_ - 2);
         const bool negated = name.starts_with("^");
         if (negated) name.remove_prefix(1);
-        QUIRE_ASSIGN(const std::string items, property_items(name));
+        QUIRE_ASSIGN(std::string items, property_items(name));
+        if (name == "punct") items += property_items("symbol").value();
         at_ = end + 2;
         add(operand, {items, negated, false});
         return {};
@@ -252,66 +256,122 @@ class ClassParser {
 };
 
 struct PropertyName {
-  std::string_view name;  // lower case, without separators
-  std::string_view items;
+  std::string_view name;   // lower case, without separators
+  std::string_view means;  // the classes that it unites, by their short names
 };
 
 constexpr PropertyName kProperties[] = {
-    {"any", "\\x{0}-\\x{10FFFF}"},
-    {"letter", "\\p{L}"},
-    {"uppercaseletter", "\\p{Lu}"},
-    {"lowercaseletter", "\\p{Ll}"},
-    {"titlecaseletter", "\\p{Lt}"},
-    {"modifierletter", "\\p{Lm}"},
-    {"otherletter", "\\p{Lo}"},
-    {"mark", "\\p{M}"},
-    {"combiningmark", "\\p{M}"},
-    {"nonspacingmark", "\\p{Mn}"},
-    {"spacingmark", "\\p{Mc}"},
-    {"enclosingmark", "\\p{Me}"},
-    {"number", "\\p{N}"},
-    {"decimalnumber", "\\p{Nd}"},
-    {"letternumber", "\\p{Nl}"},
-    {"othernumber", "\\p{No}"},
-    {"punctuation", "\\p{P}"},
-    {"connectorpunctuation", "\\p{Pc}"},
-    {"dashpunctuation", "\\p{Pd}"},
-    {"openpunctuation", "\\p{Ps}"},
-    {"closepunctuation", "\\p{Pe}"},
-    {"initialpunctuation", "\\p{Pi}"},
-    {"finalpunctuation", "\\p{Pf}"},
-    {"otherpunctuation", "\\p{Po}"},
-    {"symbol", "\\p{S}"},
-    {"mathsymbol", "\\p{Sm}"},
-    {"currencysymbol", "\\p{Sc}"},
-    {"modifiersymbol", "\\p{Sk}"},
-    {"othersymbol", "\\p{So}"},
-    {"separator", "\\p{Z}"},
-    {"spaceseparator", "\\p{Zs}"},
-    {"lineseparator", "\\p{Zl}"},
-    {"paragraphseparator", "\\p{Zp}"},
-    {"other", "\\p{C}"},
-    {"control", "\\p{Cc}"},
-    {"format", "\\p{Cf}"},
-    {"unassigned", "\\p{Cn}"},
-    {"privateuse", "\\p{Co}"},
-    {"surrogate", "\\p{Cs}"},
-    {"alpha", "\\p{Alphabetic}"},
-    {"digit", "\\p{Nd}"},
-    {"alnum", "\\p{Alphabetic}\\p{Nd}"},
-    {"upper", "\\p{Uppercase}"},
-    {"lower", "\\p{Lowercase}"},
-    {"punct", "\\p{P}$+<=>^`|~"},
-    {"space", kSpaceItems},
-    {"whitespace", kSpaceItems},
-    {"blank", "\\t\\p{Zs}"},
-    {"cntrl", "\\p{Cc}"},
-    {"xdigit", kHexItems},
-    {"word", kWordItems},
-    {"ascii", "\\x{0}-\\x{7F}"},
+    {"letter", "l"},
+    {"uppercaseletter", "lu"},
+    {"lowercaseletter", "ll"},
+    {"titlecaseletter", "lt"},
+    {"modifierletter", "lm"},
+    {"otherletter", "lo"},
+    {"mark", "m"},
+    {"combiningmark", "m"},
+    {"nonspacingmark", "mn"},
+    {"spacingmark", "mc"},
+    {"enclosingmark", "me"},
+    {"number", "n"},
+    {"decimalnumber", "nd"},
+    {"letternumber", "nl"},
+    {"othernumber", "no"},
+    {"punctuation", "p"},
+    {"punct", "p"},
+    {"connectorpunctuation", "pc"},
+    {"dashpunctuation", "pd"},
+    {"openpunctuation", "ps"},
+    {"closepunctuation", "pe"},
+    {"initialpunctuation", "pi"},
+    {"finalpunctuation", "pf"},
+    {"otherpunctuation", "po"},
+    {"symbol", "s"},
+    {"mathsymbol", "sm"},
+    {"currencysymbol", "sc"},
+    {"modifiersymbol", "sk"},
+    {"othersymbol", "so"},
+    {"separator", "z"},
+    {"spaceseparator", "zs"},
+    {"lineseparator", "zl"},
+    {"paragraphseparator", "zp"},
+    {"other", "c"},
+    {"control", "cc"},
+    {"cntrl", "cc"},
+    {"format", "cf"},
+    {"unassigned", "cn"},
+    {"privateuse", "co"},
+    {"surrogate", "cs"},
+    {"alpha", "alphabetic"},
+    {"digit", "nd"},
+    {"alnum", "alphabetic nd"},
+    {"upper", "uppercase"},
+    {"lower", "lowercase"},
+    {"whitespace", "space"},
+    {"word", "alphabetic m nd pc"},
 };
 
+// Classes without a name in PCRE2, and what Unicode 16 moved into older classes.
+constexpr PropertyName kSpelled[] = {
+    {"any", "\\x{0}-\\x{10FFFF}"},
+    {"ascii", "\\x{0}-\\x{7F}"},
+    {"space", kSpaceItems},
+    {"xdigit", kHexItems},
+    {"blank", "\\t\\p{Zs}"},
+    {"alphabetic",
+     "\\p{Alphabetic}\\x{363}-\\x{36F}\\x{C04}\\x{F82}\\x{F83}\\x{1DD3}-\\x{1DE6}\\x{11080}"
+     "\\x{11081}"},
+    {"lowercase", "\\p{Lowercase}\\x{10FC}\\x{A7F2}-\\x{A7F4}\\x{AB69}"},
+};
+
+bool is_one_of(std::string_view words, std::string_view word) {
+  return words.find(fmt::format(" {} ", word)) != std::string_view::npos;
+}
+
+std::string newer_items(std::string_view name) {
+  std::string items;
+  for (const CharRange& range : newer_chars(name)) {
+    items += code_item(range.first);
+    if (range.last != range.first) items += fmt::format("-{}", code_item(range.last));
+  }
+  return items;
+}
+
+// One class by its short name: what PCRE2 has, and what came later.
+std::string class_items(std::string_view name) {
+  for (const PropertyName& spelled : kSpelled) {
+    if (spelled.name != name) continue;
+    return std::string(spelled.means) + newer_items(name == "lowercase" ? "ll" : name);
+  }
+  constexpr std::string_view kCategories =
+      " c cc cf cn co cs l ll lm lo lt lu m mc me mn n nd nl no p pc pd pe pf pi po ps s sc sk sm "
+      "so z zl zp zs ";
+  if (is_one_of(kCategories, name)) {
+    std::string items = fmt::format("\\p{{{}{}}}", static_cast<char>(name[0] - 32), name.substr(1));
+    if (name.size() == 2) return items + newer_items(name);
+    for (const char* second : {"u", "l", "m", "o", "n", "c", "d", "k", "f"}) {
+      items += newer_items(std::string(name) + second);
+    }
+    return items;
+  }
+  constexpr std::string_view kBinary =
+      " uppercase emoji emojipresentation extendedpictographic ideographic math hexdigit idstart "
+      "idcontinue xidstart xidcontinue defaultignorablecodepoint ";
+  if (is_one_of(kBinary, name)) {
+    return fmt::format("\\p{{{}}}{}", name, name == "uppercase" ? newer_items("lu") : "");
+  }
+  // A script; PCRE2 refuses what it does not know.
+  return fmt::format("\\p{{sc:{}}}{}", name, newer_items(name));
+}
+
+// \w counts these where it stands outside brackets: the engine takes them from its Latin-1 table.
+constexpr std::string_view kLatinDigitItems = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
+
 }  // namespace
+
+const std::string& word_items() {
+  static const std::string items = property_items("word").value() + std::string(kLatinDigitItems);
+  return items;
+}
 
 Result<std::string> property_items(std::string_view name) {
   std::string key;
@@ -319,28 +379,22 @@ Result<std::string> property_items(std::string_view name) {
     if (c == '_' || c == '-' || c == ' ') continue;
     key += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   }
-  for (const PropertyName& known : kProperties) {
-    if (known.name == key) return std::string(known.items);
-  }
   const bool plain =
       !key.empty() && key.size() <= 40 && std::all_of(key.begin(), key.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
       });
   if (!plain) return fail(ErrorCode::kInvalid, "unknown character property \"{}\"", name);
-  constexpr std::string_view kCategories =
-      " c cc cf cn co cs l ll lm lo lt lu m mc me mn n nd nl no p pc pd pe pf pi po ps s sc sk sm "
-      "so z zl zp zs ";
-  if (kCategories.find(fmt::format(" {} ", key)) != std::string_view::npos) {
-    key[0] = static_cast<char>(key[0] - 32);
-    return fmt::format("\\p{{{}}}", key);
+  std::string_view means = key;
+  for (const PropertyName& known : kProperties) {
+    if (known.name == key) means = known.means;
   }
-  constexpr std::string_view kBinary =
-      " alphabetic uppercase lowercase emoji emojipresentation extendedpictographic ideographic "
-      "math "
-      "hexdigit idstart idcontinue xidstart xidcontinue defaultignorablecodepoint ";
-  if (kBinary.find(fmt::format(" {} ", key)) != std::string_view::npos)
-    return fmt::format("\\p{{{}}}", key);
-  return fmt::format("\\p{{sc:{}}}", key);  // a script; PCRE2 refuses what it does not know
+  std::string items;
+  while (!means.empty()) {
+    const std::size_t space = std::min(means.find(' '), means.size());
+    items += class_items(means.substr(0, space));
+    means.remove_prefix(std::min(space + 1, means.size()));
+  }
+  return items;
 }
 
 Result<ClassItem> translate_class_escape(std::string_view in, std::size_t& at) {

@@ -8,8 +8,8 @@
 
 namespace quire::text {
 
-// What \w stands for, to be written inside brackets.
-inline constexpr std::string_view kWordItems = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// What \w stands for outside brackets, and what \b goes by, to be written inside brackets.
+const std::string& word_items();
 
 // Something that matches one character: either items to be written inside brackets (and whether
 // they are meant negated), or a group that matches exactly one character.

@@ -186,7 +186,7 @@ class Translator {
     const char c = in_[at_ + 1];
     if (c == 'b' || c == 'B') {
       at_ += 2;
-      const std::string word = "[" + std::string(kWordItems) + "]";
+      const std::string word = fmt::format("[{}]", word_items());
       atom(c == 'b' ? fmt::format("(?:(?<={0})(?!{0})|(?<!{0})(?={0}))", word)
                     : fmt::format("(?:(?<={0})(?={0})|(?<!{0})(?!{0}))", word));
       return {};

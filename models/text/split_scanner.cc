@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "models/text/unicode.h"
+#include "models/text/unicode_newer.h"
 
 namespace quire::text {
 namespace {
@@ -27,9 +28,24 @@ constexpr std::array<Class, 128> kAscii = [] {
   return table;
 }();
 
+Class class_of_newer(char32_t code) {
+  for (const char* letters : {"lu", "ll", "lm", "lo"}) {
+    if (lies_in(newer_chars(letters), code)) return kLetter;
+  }
+  for (const char* numbers : {"nd", "no"}) {
+    if (lies_in(newer_chars(numbers), code)) return kNumber;
+  }
+  for (const char* marks : {"mn", "mc"}) {
+    if (lies_in(newer_chars(marks), code)) return kMark;
+  }
+  return kOther;
+}
+
 Class class_of_wide(char32_t code) {
   if (is_white_space(code)) return kBlank;
-  const std::uint32_t bit = U_MASK(u_charType(static_cast<UChar32>(code)));
+  const auto category = u_charType(static_cast<UChar32>(code));
+  if (category == U_UNASSIGNED) return class_of_newer(code);
+  const std::uint32_t bit = U_MASK(category);
   if ((bit & U_GC_L_MASK) != 0) return kLetter;
   if ((bit & U_GC_N_MASK) != 0) return kNumber;
   return (bit & U_GC_M_MASK) != 0 ? kMark : kOther;

@@ -58,13 +58,15 @@ inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 // White_Space of Unicode; what \s means and Rust's char::is_whitespace.
 bool is_white_space(char32_t code);
-bool is_letter(char32_t code);           // L*
+// These follow the Unicode versions of the reference's libraries, not ICU's; see the source.
 bool is_number(char32_t code);           // Nd, Nl, No
-bool is_mark(char32_t code);             // Mn, Mc, Me
-bool is_nonspacing_mark(char32_t code);  // Mn
+bool is_mark(char32_t code);             // Mn, Mc, Me, as StripAccents counts them
+bool is_nonspacing_mark(char32_t code);  // Mn, as BERT counts them
 bool is_punctuation(char32_t code);      // P* and every ASCII sign
-bool is_other(char32_t code);            // Cc, Cf, Co, Cs, Cn
+bool is_other(char32_t code);            // Cc, Cf, Co, Cs, as BERT's cleaning counts them
 bool is_word(char32_t code);             // \w of Rust's regex
 bool is_cjk_ideograph(char32_t code);    // as BERT counts them
+// Lower case of one character without context; U+0130 becomes two characters.
+void append_lowercase(std::string& out, char32_t code);
 
 }  // namespace quire::text

@@ -35,53 +35,13 @@ Result<std::unique_ptr<Unigram>> Unigram::create(const std::vector<UnigramPiece>
   for (unsigned byte = 0; byte < 256; ++byte) {
     model->fallback_ids_[byte] = model->vocab_.find(fmt::format("<0x{:02X}>", byte));
   }
-  model->build_trie();
+  std::vector<std::pair<std::string_view, std::int32_t>> tokens;
+  for (std::int32_t id = 0; id < model->vocab_.id_end(); ++id) {
+    const std::string_view token = model->vocab_.token(id);
+    if (!token.empty() && model->vocab_.find(token) == id) tokens.emplace_back(token, id);
+  }
+  model->trie_ = ByteTrie(std::move(tokens));
   return model;
-}
-
-void Unigram::build_trie() {
-  std::vector<std::int32_t> order;
-  for (std::int32_t id = 0; id < vocab_.id_end(); ++id) {
-    if (vocab_.find(vocab_.token(id)) == id && !vocab_.token(id).empty()) order.push_back(id);
-  }
-  std::sort(order.begin(), order.end(),
-            [this](std::int32_t a, std::int32_t b) { return vocab_.token(a) < vocab_.token(b); });
-  // A node's tokens are order[begin, end), all sharing their first `depth` bytes.
-  struct Span {
-    std::size_t begin;
-    std::size_t end;
-    std::size_t depth;
-  };
-  std::vector<Span> spans = {{0, order.size(), 0}};
-  nodes_.assign(1, Node{});
-  labels_.assign(1, 0);
-  for (std::size_t node = 0; node < spans.size(); ++node) {
-    auto [begin, end, depth] = spans[node];
-    if (begin < end && vocab_.token(order[begin]).size() == depth) {
-      nodes_[node].id = order[begin++];
-    }
-    nodes_[node].children_begin = static_cast<std::uint32_t>(nodes_.size());
-    while (begin < end) {
-      const char label = vocab_.token(order[begin])[depth];
-      std::size_t next = begin + 1;
-      while (next < end && vocab_.token(order[next])[depth] == label) ++next;
-      spans.push_back({begin, next, depth + 1});
-      nodes_.push_back(Node{});
-      labels_.push_back(static_cast<unsigned char>(label));
-      ++nodes_[node].children_count;
-      begin = next;
-    }
-  }
-}
-
-std::int32_t Unigram::child(std::int32_t node, unsigned char byte) const {
-  const Node& parent = nodes_[node];
-  if (parent.children_count == 0) return -1;
-  const unsigned char* labels = labels_.data() + parent.children_begin;
-  const void* found = std::memchr(labels, byte, parent.children_count);
-  if (found == nullptr) return -1;
-  return static_cast<std::int32_t>(parent.children_begin +
-                                   (static_cast<const unsigned char*>(found) - labels));
 }
 
 Status Unigram::search(std::string_view text, std::vector<Best>& best) const {
@@ -96,16 +56,10 @@ Status Unigram::search(std::string_view text, std::vector<Best>& best) const {
       }
     };
     bool has_single = false;
-    std::int32_t node = 0;
-    for (std::size_t end = at; end < text.size();) {
-      node = child(node, static_cast<unsigned char>(text[end]));
-      if (node < 0) break;
-      ++end;
-      const std::int32_t id = nodes_[node].id;
-      if (id < 0) continue;
-      offer(end, scores_[id] + score, id);
-      has_single = has_single || end == char_end;
-    }
+    trie_.each_prefix(text.substr(at), [&](std::size_t bytes, std::int32_t id) {
+      offer(at + bytes, scores_[id] + score, id);
+      has_single = has_single || at + bytes == char_end;
+    });
     if (!has_single) {
       if (!options_.unk_id) {
         return fail(ErrorCode::kInvalid,

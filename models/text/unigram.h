@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/text/byte_trie.h"
 #include "models/text/token_model.h"
 
 namespace quire::text {
@@ -31,23 +32,13 @@ class Unigram final : public TokenModel {
 
  private:
   Unigram() = default;
-  void build_trie();
   struct Best;
   Status search(std::string_view text, std::vector<Best>& best) const;
   Status emit(std::string_view text, std::vector<std::int32_t>& ids) const;
-  std::int32_t child(std::int32_t node, unsigned char byte) const;
-
-  // A trie in breadth-first order: the children of a node lie side by side, sorted by label.
-  struct Node {
-    std::uint32_t children_begin = 0;
-    std::uint16_t children_count = 0;
-    std::int32_t id = -1;
-  };
 
   Vocab vocab_;
   std::vector<double> scores_;
-  std::vector<Node> nodes_;
-  std::vector<unsigned char> labels_;  // of each node
+  ByteTrie trie_;
   std::array<std::int32_t, 256> fallback_ids_{};
   UnigramOptions options_;
   double unk_score_ = 0;

@@ -219,6 +219,39 @@ TEST(Sampler, TopPEqualsAFullSort) {
   }
 }
 
+// The cuts over a whole vocabulary keep what the cuts over a list keep.
+TEST(Sampler, DenseCutsEqualListCuts) {
+  Rng rng(8);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<float> dense(1 + rng.below(round % 20 == 0 ? 5000 : 60));
+    for (float& value : dense) {
+      const double wide = std::exp(-rng.uniform() * 40);
+      value = rng.below(3) == 0 ? 0.25f : rng.below(6) == 0 ? 0 : static_cast<float>(wide);
+    }
+    dense[rng.below(dense.size())] = 1;
+    std::vector<Candidate> list;
+    for (std::size_t i = 0; i < dense.size(); ++i) {
+      const std::uint64_t weight = weight_of(dense[i]);
+      if (weight > 0) list.push_back({weight, 0, static_cast<std::int32_t>(i)});
+    }
+    const auto share = static_cast<float>(rng.below(5) == 0 ? rng.below(2) : rng.uniform());
+    if (round % 2 == 0) {
+      keep_top_p(list, share);
+      keep_top_p(std::span<float>(dense), share);
+    } else {
+      keep_min_p(list, share);
+      keep_min_p(std::span<float>(dense), share);
+    }
+    std::vector<std::int32_t> ids, dense_ids;
+    for (const Candidate& candidate : list) ids.push_back(candidate.id);
+    std::sort(ids.begin(), ids.end());
+    for (std::size_t i = 0; i < dense.size(); ++i) {
+      if (weight_of(dense[i]) > 0) dense_ids.push_back(static_cast<std::int32_t>(i));
+    }
+    ASSERT_EQ(dense_ids, ids) << "round " << round << " share " << share;
+  }
+}
+
 TEST(Sampler, LogprobsAreTheRawLogSoftmax) {
   Rng rng(5);
   for (int round = 0; round < 50; ++round) {

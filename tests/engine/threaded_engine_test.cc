@@ -69,6 +69,7 @@ TEST(ThreadedEngine, PredictedTextIsDraftMaterialAndNothingElse) {
 TEST(ThreadedEngine, ClientsFromManyThreadsThatCancelAtAnyMoment) {
   FakeEngineConfig config;
   config.sequences_max = 4;
+  config.forward_sleep = 200us;  // so that most cancellations find the request at work
   const auto engine = make_fake_engine(config);
   std::atomic<int> aborted{0}, complete{0};
   std::vector<std::thread> clients;
@@ -79,11 +80,12 @@ TEST(ThreadedEngine, ClientsFromManyThreadsThatCancelAtAnyMoment) {
         GenerateRequest request =
             simple_request(1 + static_cast<int>(rng.below(100)), 40, rng.bits());
         request.n = 1 + static_cast<int>(rng.below(3));
+        request.sampling.ignore_eos = true;
         Collector collector(request.n);
         const auto id = engine->submit(request, collector.sink());
         ASSERT_TRUE(id);
         if (rng.below(2) == 0) {
-          std::this_thread::sleep_for(std::chrono::microseconds(rng.below(3000)));
+          std::this_thread::sleep_for(std::chrono::microseconds(rng.below(1000)));
           engine->cancel(*id);
         }
         ASSERT_TRUE(collector.wait());
@@ -227,6 +229,18 @@ TEST(ThreadedEngine, ResetFreesWhatIsOnlyCached) {
     if (!cold) {
       EXPECT_GT(engine->reset_cache().pages_freed, 0);
     }
+  }
+}
+
+TEST(ThreadedEngine, SaltsShareNothing) {
+  const auto engine = make_fake_engine({});
+  GenerateRequest request = simple_request(100, 5, 1);
+  for (const auto& [salt, hits] : {std::pair("", false), {"a", false}, {"a", true}, {"b", false}}) {
+    request.cache_salt = salt;
+    Collector collector(1);
+    ASSERT_TRUE(engine->submit(request, collector.sink()));
+    ASSERT_TRUE(collector.wait());
+    EXPECT_EQ(collector.choice(0).last.usage.cached_tokens > 0, hits) << salt;
   }
 }
 

@@ -2,6 +2,7 @@
 #include "tests/golden/golden_file.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "base/check.h"
@@ -231,6 +232,21 @@ std::vector<GoldenTensor> mlx_layout(const Golden& golden) {
 std::string fnv1a64_hex(const std::vector<float>& values) {
   return fmt::format("{:016x}", fnv1a64({reinterpret_cast<const char*>(values.data()),
                                          values.size() * sizeof(float)}));
+}
+
+std::string config_text(Json config) {
+  constexpr std::string_view kMark = "\"@infinity\"";
+  for (Json& value : config) {
+    if (!value.is_array()) continue;
+    for (Json& element : value) {
+      if (element.is_number_float() && std::isinf(element.get<double>())) element = "@infinity";
+    }
+  }
+  std::string text = dump_json(config);
+  for (auto at = text.find(kMark); at != std::string::npos; at = text.find(kMark)) {
+    text.replace(at, kMark.size(), "Infinity");
+  }
+  return text;
 }
 
 }  // namespace quire::testing

@@ -50,6 +50,9 @@ std::vector<std::filesystem::path> golden_paths();
 // CHECKs: the files are ours.
 Golden read_golden(const std::filesystem::path& path);
 
+// A config.json as Python writes it: infinity stands bare.
+std::string config_text(Json config);
+
 // The tensors as a file stores them: dtype "F32", "BF16" or "F16", rounded to nearest.
 std::vector<RawTensor> stored(const std::vector<GoldenTensor>& tensors, const std::string& dtype);
 

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/team.h"
+#include "models/load/file.h"
 #include "models/load/load.h"
 #include "models/model.h"
 #include "tests/golden/golden_file.h"
@@ -108,22 +109,6 @@ void expect_answer(const std::filesystem::path& folder, const Golden& golden,
   for (const GoldenRow& row : answer.rows) expect_row(logits, row);
 }
 
-// As Python writes it: infinity stands bare.
-std::string config_text(Json config) {
-  constexpr std::string_view kMark = "\"@infinity\"";
-  for (Json& value : config) {
-    if (!value.is_array()) continue;
-    for (Json& element : value) {
-      if (element.is_number_float() && std::isinf(element.get<double>())) element = "@infinity";
-    }
-  }
-  std::string text = dump_json(config);
-  for (auto at = text.find(kMark); at != std::string::npos; at = text.find(kMark)) {
-    text.replace(at, kMark.size(), "Infinity");
-  }
-  return text;
-}
-
 void write_single(const TempFolder& folder, const Json& config,
                   const std::vector<GoldenTensor>& tensors, const std::string& dtype = "F32") {
   write_file(folder / "config.json", config_text(config));
@@ -208,6 +193,35 @@ TEST_P(GoldenModel, InsideAVisionWrapper) {
   tensors.push_back({.name = tower, .shape = {2}, .values = {1, 2}});
   write_single(folder_, config, tensors);
   expect_answer(folder_.path(), golden_, "f32");
+}
+
+// The demo model is trained, not random: its answers come from Transformers in f32
+// (demo/training/expected.py), with the log-probabilities of the five best tokens of every step.
+TEST(DemoModel, AnswersAsTransformers) {
+  const auto folder = std::filesystem::path(QUIRE_SOURCE_DIR) / "demo";
+  const auto text = models::read_text_file(folder / "expected.json", 16u << 20);
+  ASSERT_TRUE(text);
+  const auto expected = parse_json(*text);
+  ASSERT_TRUE(expected);
+  for (const Json& item : expected->at("cases")) {
+    const auto prompt = item.at("prompt_ids").get<std::vector<std::int32_t>>();
+    const auto wanted = item.at("new_ids").get<std::vector<std::int32_t>>();
+    auto loaded = models::load_model(folder, {});
+    ASSERT_TRUE(loaded);
+    Runner runner(std::move(*loaded), static_cast<std::int64_t>(prompt.size() + wanted.size()));
+    std::vector<float> logits = runner.run(prompt).back();
+    for (std::size_t step = 0; step < wanted.size(); ++step) {
+      const auto best = std::max_element(logits.begin(), logits.end());
+      ASSERT_EQ(best - logits.begin(), wanted[step]) << item.at("name") << " step " << step;
+      double sum = 0;
+      for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - *best);
+      for (const Json& top : item.at("top5").at(step)) {
+        const double logprob = logits[top.at(0).get<std::size_t>()] - *best - std::log(sum);
+        EXPECT_NEAR(logprob, top.at(1).get<double>(), 1e-3) << item.at("name") << " step " << step;
+      }
+      logits = runner.run({wanted[step]}).front();
+    }
+  }
 }
 
 std::string name_of(const ::testing::TestParamInfo<std::filesystem::path>& info) {

@@ -289,6 +289,18 @@ void Harness::reset() {
             states_.end(), std::numeric_limits<float>::quiet_NaN());
 }
 
+void Harness::free_behind_windows(const Part& part) {
+  const auto groups = model_->kv_groups();
+  for (std::size_t group = 0; group < groups.size(); ++group) {
+    if (groups[group].window == 0) continue;
+    const std::int64_t first_visible = part.done - groups[group].window + 1;
+    auto& table = tables_[static_cast<std::size_t>(part.sequence)][group];
+    for (std::int64_t page = 0; (page + 1) * options_.page_tokens <= first_visible; ++page) {
+      table[static_cast<std::size_t>(page)] = -1;
+    }
+  }
+}
+
 std::vector<float> Harness::step(const std::vector<std::vector<std::int32_t>>& sequences,
                                  const std::vector<Part>& parts,
                                  const std::vector<StateSave>& saves) {
@@ -297,6 +309,7 @@ std::vector<float> Harness::step(const std::vector<std::vector<std::int32_t>>& s
   std::vector<std::vector<std::span<const std::int32_t>>> spans(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Part& part = parts[i];
+    free_behind_windows(part);
     for (const auto& table : tables_[static_cast<std::size_t>(part.sequence)]) {
       spans[i].emplace_back(table);
     }
@@ -314,11 +327,13 @@ std::vector<float> Harness::step(const std::vector<std::vector<std::int32_t>>& s
   std::vector<std::byte*> bases;
   for (auto& memory : pages_) bases.push_back(memory.data());
   std::vector<float> logits(tokens.size() * static_cast<std::size_t>(vocab_));
+  before_forward();
   model_->forward({.tokens = tokens, .sequences = inputs, .logit_rows = rows},
                   {.kv_base = bases,
                    .kv_page_bytes = page_bytes_,
                    .states = {reinterpret_cast<std::byte*>(states_.data()), model_->state_bytes()}},
                   team_, logits.data());
+  after_forward();
   return logits;
 }
 

@@ -1,6 +1,7 @@
 // A tiny model with random weights, its pages and states, and ways to run token lists through it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -44,7 +45,8 @@ struct RunOptions {
 // Logits of every row of every sequence, [row * V] each.
 using Logits = std::vector<std::vector<float>>;
 
-// A model with memory for a few sequences. Fresh pages hold NaN; page numbers are scattered.
+// A model with memory for a few sequences. Fresh pages hold NaN; page numbers are scattered; pages
+// behind a window leave the page table, as the cache frees them.
 class Harness {
  public:
   Harness(const DecoderSpec& spec, const RawWeights& raw, const RunOptions& options);
@@ -59,6 +61,8 @@ class Harness {
   std::vector<std::vector<float>> saved_states(const std::vector<std::int32_t>& tokens,
                                                const std::vector<int>& rows);
   Model& model() { return *model_; }
+  // Called right before and right behind each forward pass.
+  std::function<void()> before_forward = [] {}, after_forward = [] {};
 
  private:
   static constexpr int kSequencesMax = 8;
@@ -68,6 +72,7 @@ class Harness {
     int sequence = 0, done = 0, count = 0;
   };
   void reset();
+  void free_behind_windows(const Part& part);
   std::vector<float> step(const std::vector<std::vector<std::int32_t>>& sequences,
                           const std::vector<Part>& parts, const std::vector<StateSave>& saves);
   std::vector<float> slot(int number) const;

@@ -87,6 +87,14 @@ TEST_P(DecoderBits, ChunksChangeNothing) {
   }
 }
 
+// Scratch is cut for exactly this many rows: buffers that overlap would show here.
+TEST_P(DecoderBits, StepsAtTheLimitOfTokensChangeNothing) {
+  const Logits expected = alone({});
+  expect_same_bits(expected, harness({.threads = 2, .step_tokens_max = 17}).run(sequences()),
+                   "step of 17 tokens");
+  expect_same_bits(expected, harness({.step_tokens_max = 1}).run(sequences()), "step of one token");
+}
+
 TEST_P(DecoderBits, InstructionSetsAndThreadsChangeNothing) {
   const Logits expected = alone({});
   for (const kernels::Isa isa : supported_isas()) {

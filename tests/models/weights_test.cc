@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "tests/models/decoder_harness.h"
 #include "models/memory_layout.h"
+#include "tests/models/decoder_harness.h"
 
 namespace quire::models {
 namespace {

@@ -32,7 +32,7 @@ void ShadowMemory::carry_out(const StepPlan& plan) {
       const Slot& from = slot(copy.group, copy.from, i);
       Slot& to = slot(copy.group, copy.to, i);
       CHECK(from.written != step_, "page {} is copied from after it was written", copy.from);
-      to = i < copy.token_count ? Slot{from.token, from.position, step_} : Slot{};
+      to = i < copy.token_count ? Slot{from.token, from.salt, from.position, step_} : Slot{};
     }
   }
   for (const StateCopy& copy : plan.state_copies) {
@@ -50,15 +50,17 @@ void ShadowMemory::save_state(std::int32_t slot, std::uint64_t state) {
   states_[static_cast<std::size_t>(slot)] = state;
 }
 
-void ShadowMemory::run(const StepPlan& plan, std::span<const std::vector<std::int32_t>> truths) {
-  for (const ScheduledSequence& sequence : plan.sequences) write(sequence);
+void ShadowMemory::run(const StepPlan& plan, std::span<const Truth> truths) {
+  for (std::size_t i = 0; i < plan.sequences.size(); ++i) {
+    write(plan.sequences[i], truths[i].salt);
+  }
   for (std::size_t i = 0; i < plan.sequences.size(); ++i) {
     read(plan.sequences[i], truths[i]);
     if (config_.state_slots > 0) advance_state(plan.sequences[i], truths[i]);
   }
 }
 
-void ShadowMemory::write(const ScheduledSequence& sequence) {
+void ShadowMemory::write(const ScheduledSequence& sequence, std::uint64_t salt) {
   for (std::size_t g = 0; g < pages_.size(); ++g) {
     const auto table = sequence.page_tables[g];
     for (int row = 0; row < sequence.token_count; ++row) {
@@ -69,16 +71,30 @@ void ShadowMemory::write(const ScheduledSequence& sequence) {
       Slot& to = slot(static_cast<int>(g), table[index], position);
       CHECK(to.written != step_, "two rows write page {} of group {} at position {}", table[index],
             g, position);
-      to = {sequence.tokens[static_cast<std::size_t>(row)], position, step_};
+      to = {sequence.tokens[static_cast<std::size_t>(row)], salt, position, step_};
     }
   }
 }
 
+void ShadowMemory::spoil(const ScheduledSequence& sequence) {
+  for (std::size_t g = 0; g < pages_.size(); ++g) {
+    for (int row = 0; row < sequence.token_count; ++row) {
+      const std::int64_t position = sequence.position + row;
+      const auto index = static_cast<std::size_t>(position / config_.page_tokens);
+      slot(static_cast<int>(g), sequence.page_tables[g][index], position).token = -2;
+    }
+  }
+  if (sequence.state_slot >= 0) states_[static_cast<std::size_t>(sequence.state_slot)] = 0xbad;
+  for (const StateSaveOrder& save : sequence.state_saves) {
+    states_[static_cast<std::size_t>(save.slot)] = 0xbad;
+  }
+}
+
 // Rows see everything, or their window: the first row's view begins first.
-void ShadowMemory::read(const ScheduledSequence& sequence, std::span<const std::int32_t> truth) {
+void ShadowMemory::read(const ScheduledSequence& sequence, const Truth& truth) {
   const std::int64_t end = sequence.position + sequence.token_count;
-  CHECK(std::ssize(truth) == end, "request {}: truth of {} tokens for {}", sequence.id,
-        truth.size(), end);
+  CHECK(std::ssize(truth.tokens) == end, "request {}: truth of {} tokens for {}", sequence.id,
+        truth.tokens.size(), end);
   for (std::size_t g = 0; g < pages_.size(); ++g) {
     const std::int64_t window = config_.groups[g].window;
     const std::int64_t begin =
@@ -87,27 +103,26 @@ void ShadowMemory::read(const ScheduledSequence& sequence, std::span<const std::
     for (std::int64_t position = begin; position < end; ++position) {
       const std::int32_t page = table[static_cast<std::size_t>(position / config_.page_tokens)];
       const Slot& it = slot(static_cast<int>(g), page, position);
-      CHECK(it.position == position && it.token == truth[static_cast<std::size_t>(position)],
+      const std::int32_t own = truth.tokens[static_cast<std::size_t>(position)];
+      CHECK(it.position == position && it.token == own && it.salt == truth.salt,
             "step {}: request {} at {} sees token {} of position {} in page {} of group {}, not "
             "token {}",
-            step_, sequence.id, position, it.token, it.position, page, g,
-            truth[static_cast<std::size_t>(position)]);
+            step_, sequence.id, position, it.token, it.position, page, g, own);
     }
   }
 }
 
-void ShadowMemory::advance_state(const ScheduledSequence& sequence,
-                                 std::span<const std::int32_t> truth) {
+void ShadowMemory::advance_state(const ScheduledSequence& sequence, const Truth& truth) {
   std::uint64_t expected = kEmptyState;
   for (std::int64_t i = 0; i < sequence.position; ++i) {
-    expected = next_state(expected, truth[static_cast<std::size_t>(i)]);
+    expected = next_state(expected, truth.tokens[static_cast<std::size_t>(i)], truth.salt);
   }
   std::uint64_t state = states_.at(static_cast<std::size_t>(sequence.state_slot));
   CHECK(state == expected, "step {}: request {} at {} works on another state", step_, sequence.id,
         sequence.position);
   std::size_t save = 0;
   for (int row = 0; row < sequence.token_count; ++row) {
-    state = next_state(state, sequence.tokens[static_cast<std::size_t>(row)]);
+    state = next_state(state, sequence.tokens[static_cast<std::size_t>(row)], truth.salt);
     while (save < sequence.state_saves.size() && sequence.state_saves[save].row == row) {
       save_state(sequence.state_saves[save++].slot, state);
     }

@@ -18,9 +18,9 @@ World::World(const Params& params, std::uint64_t seed)
       memory_(params.cache) {}
 
 // The next token is a function of all tokens before it.
-std::int32_t World::model(std::span<const std::int32_t> tokens) const {
+std::int32_t World::model(std::span<const std::int32_t> tokens, std::uint64_t salt) const {
   std::uint64_t state = kEmptyState;
-  for (const std::int32_t token : tokens) state = next_state(state, token);
+  for (const std::int32_t token : tokens) state = next_state(state, token, salt);
   return static_cast<std::int32_t>(mix64(state) % static_cast<std::uint64_t>(params_.vocab));
 }
 
@@ -48,7 +48,7 @@ void World::submit() {
   request.cache_namespace = {0, static_cast<std::uint64_t>(below(params_.namespaces))};
   request.read_prefix_cache = !chance(params_.unshared);
   request.write_prefix_cache = !chance(params_.unshared);
-  if (chance(params_.deadline)) request.deadline = now_ + std::chrono::milliseconds(below(2000));
+  if (chance(params_.deadline)) request.deadline = now_ + std::chrono::milliseconds(below(300));
   const int copies = chance(params_.burst) ? 2 + below(7) : 1;
   for (int i = 0; i < copies; ++i) submit_one(request);
 }
@@ -61,6 +61,7 @@ void World::submit_one(NewRequest request) {
   client.output_max = request.new_tokens_max;
   client.stop_after = chance(params_.stop) ? 1 + below(params_.output_max) : 1 << 30;
   client.deadline = request.deadline;
+  client.salt = request.cache_namespace.low;
   const std::int64_t referenced = scheduler_.stats().waiting;
   if (!scheduler_.submit(std::move(request))) {
     ++events_.refused;
@@ -91,7 +92,9 @@ void World::check_plan(const StepPlan& plan) {
     const std::int64_t end = it.position + it.token_count - it.draft_count;
     CHECK(it.samples == (end == std::ssize(client->second.tokens) && client->second.output_max > 0),
           "request {} samples {} at {}", it.id, it.samples, end);
-    CHECK(it.draft_count <= params_.scheduler.drafts_max, "{} drafts", it.draft_count);
+    CHECK(it.draft_count <= params_.scheduler.drafts_max &&
+              it.draft_count <= std::ssize(client->second.drafts),
+          "{} drafts", it.draft_count);
     rows += it.token_count;
     if (params_.scheduler.debug_chunk_tokens > 0 && !it.samples) {
       CHECK(it.token_count <= params_.scheduler.debug_chunk_tokens, "a chunk of {}",
@@ -138,6 +141,7 @@ SequenceResult World::result_of(const ScheduledSequence& sequence, Client& clien
   result.id = sequence.id;
   if (faults && chance(params_.poison)) {
     result.poisoned = true;
+    memory_.spoil(sequence);
     return result;
   }
   if (!sequence.samples) {
@@ -147,7 +151,7 @@ SequenceResult World::result_of(const ScheduledSequence& sequence, Client& clien
     return result;
   }
   for (int draft = 0;; ++draft) {
-    const std::int32_t token = model(client.tokens);
+    const std::int32_t token = model(client.tokens, client.salt);
     client.tokens.push_back(token);
     result.tokens.push_back(token);
     const std::int64_t outputs = std::ssize(client.tokens) - client.prompt_tokens;
@@ -163,13 +167,13 @@ SequenceResult World::result_of(const ScheduledSequence& sequence, Client& clien
 
 std::vector<SequenceResult> World::run_model(const StepPlan& plan, bool faults) {
   memory_.carry_out(plan);
-  std::vector<std::vector<std::int32_t>> truths;
+  std::vector<ShadowMemory::Truth> truths;
   for (const ScheduledSequence& it : plan.sequences) {
     const Client& client = clients_.at(it.id);
     const auto end = it.position + it.token_count - it.draft_count;
-    truths.emplace_back(client.tokens.begin(), client.tokens.begin() + end);
-    truths.back().insert(truths.back().end(), client.drafts.begin(),
-                         client.drafts.begin() + it.draft_count);
+    truths.push_back({{client.tokens.begin(), client.tokens.begin() + end}, client.salt});
+    auto& tokens = truths.back().tokens;
+    tokens.insert(tokens.end(), client.drafts.begin(), client.drafts.begin() + it.draft_count);
   }
   memory_.run(plan, truths);
   std::vector<SequenceResult> results;
@@ -195,12 +199,16 @@ void World::cancel_some(bool in_step) {
 
 void World::propose_drafts() {
   for (auto& [id, client] : clients_) {
+    // Drafts hold until the next token is known, even where the request sat a step out.
+    if (client.drafts_at != std::ssize(client.tokens)) client.drafts.clear();
+    if (chance(0.2)) continue;
     client.drafts.clear();
+    client.drafts_at = std::ssize(client.tokens);
     if (params_.drafts == 0 || std::ssize(client.tokens) == client.prompt_tokens) continue;
     std::vector<std::int32_t> tokens = client.tokens;
     const int count = below(params_.drafts + 1);
     for (int i = 0; i < count; ++i) {
-      const std::int32_t right = model(tokens);
+      const std::int32_t right = model(tokens, client.salt);
       tokens.push_back(chance(params_.draft_right) ? right : below(params_.vocab));
       client.drafts.push_back(tokens.back());
     }

@@ -64,11 +64,13 @@ class World {
     std::int64_t prompt_tokens = 0, output_max = 0;
     std::int64_t stop_after = 0;  // outputs
     std::vector<std::int32_t> drafts;
+    std::int64_t drafts_at = 0;  // tokens when they were proposed
     bool cancelled = false;
     Time deadline = kNoDeadline;
+    std::uint64_t salt = 0;
   };
 
-  std::int32_t model(std::span<const std::int32_t> tokens) const;
+  std::int32_t model(std::span<const std::int32_t> tokens, std::uint64_t salt) const;
   std::vector<std::int32_t> make_prompt();
   void submit();
   void submit_one(NewRequest request);

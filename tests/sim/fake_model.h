@@ -18,7 +18,7 @@ namespace quire::sim {
 
 struct FakeModelConfig {
   int vocab = 48;
-  std::vector<std::int64_t> windows = {0};  // one KV group each; 0: full retention
+  std::vector<std::int64_t> windows = {0};  // one KV group each; 0: full retention, else at least 2
   bool has_state = false;
   int page_tokens = 16;
   std::uint64_t nan_one_in = 0;  // of the rows; 0: none

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "models/text/tokenizer.h"
 
@@ -18,8 +19,11 @@ inline std::string sanitize(std::string_view bytes) {
   };
   while (i < bytes.size()) {
     const auto lead = static_cast<unsigned char>(bytes[i]);
-    // The tokens below make no other characters than these two.
-    const std::string_view known = lead == 0xc3 ? "\xc3\xa9" : lead == 0xe2 ? "\xe2\x82\xac" : "";
+    // The tokens below make no other characters; U+FFFD stays what it is.
+    const std::string_view known = lead == 0xc3   ? "\xc3\xa9"
+                                   : lead == 0xe2 ? "\xe2\x82\xac"
+                                   : lead == 0xef ? "\xef\xbf\xbd"
+                                                  : "";
     if (lead < 0x80) {
       out += bytes[i++];
     } else if (!known.empty() && bytes.substr(i, known.size()) == known) {
@@ -71,12 +75,39 @@ class FakeTokenizer final : public text::Tokenizer {
     for (const std::int32_t id : ids) all += bytes(id, options.skip_special_tokens);
     return sanitize(all);
   }
+  std::unique_ptr<text::DecodeSession> start_decoding(
+      const text::DecodeOptions& options) const override {
+    return std::make_unique<Session>(options.skip_special_tokens);
+  }
   std::int32_t vocab_size() const override { return 1 << 20; }
   std::string token(std::int32_t id) const override { return bytes(id, false); }
   std::optional<std::int32_t> token_id(std::string_view) const override { return std::nullopt; }
   bool is_special(std::int32_t id) const override { return id <= kSpecial; }
   std::optional<std::int32_t> bos_id() const override { return kSpecial; }
   std::optional<std::int32_t> eos_id() const override { return kEos; }
+
+ private:
+  // Holds back an unfinished character.
+  class Session final : public text::DecodeSession {
+   public:
+    explicit Session(bool skip_special) : skip_special_(skip_special) {}
+    Result<std::string> push(std::int32_t id) override {
+      held_ += bytes(id, skip_special_);
+      std::size_t keep = 0;
+      for (const std::string_view open : {"\xc3", "\xe2", "\xe2\x82"}) {
+        if (held_.ends_with(open)) keep = open.size();
+      }
+      const std::size_t ready = held_.size() - keep;
+      std::string text = sanitize(std::string_view(held_).substr(0, ready));
+      held_.erase(0, ready);
+      return text;
+    }
+    Result<std::string> finish() override { return sanitize(std::exchange(held_, {})); }
+
+   private:
+    bool skip_special_;
+    std::string held_;
+  };
 };
 
 }  // namespace quire::sim

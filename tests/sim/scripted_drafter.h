@@ -28,10 +28,13 @@ class ScriptedDrafter final : public engine::Drafter {
     const auto count = rng_.below(static_cast<std::uint64_t>(max) + 1);
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::size_t at = tokens.size() - found->second.prompt_tokens + i;
-      const bool right = at < found->second.answer.size() && rng_.uniform() < accuracy_;
+      if (at >= found->second.answer.size()) break;
+      const std::int32_t truth = found->second.answer[at];
+      const auto other = 1 + rng_.below(static_cast<std::uint64_t>(vocab_) - 1);
       drafts.push_back(
-          right ? found->second.answer[at]
-                : static_cast<std::int32_t>(rng_.below(static_cast<std::uint64_t>(vocab_))));
+          rng_.uniform() < accuracy_
+              ? truth
+              : static_cast<std::int32_t>((truth + static_cast<std::int64_t>(other)) % vocab_));
     }
     return drafts;
   }

@@ -1,0 +1,68 @@
+// Grammar pieces for JSON values: strings with limits, numbers in ranges, literals, any value.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/grammar/grammar.h"
+#include "models/load/json.h"
+
+namespace quire::grammar {
+
+// Shared rules of one grammar, made on first use. Whitespace is bounded (a space, or up to two
+// line ends with up to 20 blanks), so that a model cannot pad for ever.
+class JsonValues {
+ public:
+  explicit JsonValues(Grammar& grammar) : grammar_(grammar) {}
+
+  NodeId space();
+  NodeId any();  // any JSON value
+  NodeId any_object();
+  NodeId any_array();
+  NodeId number();  // with fraction and exponent
+  NodeId integer();
+  NodeId string();
+  // Length in code points; kUnbounded for no maximum.
+  NodeId string_of_length(int min, int max);
+  // A string whose content equals none of the names. Spelled without optional escapes, so that no
+  // name can be written in another way.
+  NodeId string_except(std::vector<std::string> names);
+  // The value exactly, with free whitespace between its tokens.
+  NodeId literal(const Json& value);
+  NodeId quoted(NodeId content);
+  // One code point of a string's content, escaped where JSON demands it.
+  NodeId escaped_code_points(std::vector<CodePointRange> ranges);
+  NodeId integer_between(std::optional<std::int64_t> min, std::optional<std::int64_t> max);
+  // Decimal numbers without exponent; the bounds are integers and included unless said.
+  struct NumberBounds {
+    std::optional<std::int64_t> min, max;
+    bool min_excluded = false, max_excluded = false;
+  };
+  NodeId number_between(const NumberBounds& bounds);
+
+  // "[" or "{" elements "]" or "}" with whitespace; elements may be the empty node.
+  NodeId wrapped(char open, NodeId elements, char close);
+  NodeId comma();
+  NodeId colon();
+
+ private:
+  NodeId character();
+  NodeId once(RuleId& rule, const char* name, NodeId (JsonValues::*make)());
+  NodeId make_space();
+  NodeId make_any();
+  NodeId make_any_object();
+  NodeId make_any_array();
+  NodeId make_number();
+  NodeId make_integer();
+  NodeId make_string();
+  NodeId make_character();
+  NodeId digits(std::uint64_t low, std::uint64_t high);
+
+  Grammar& grammar_;
+  RuleId space_ = -1, any_ = -1, any_object_ = -1, any_array_ = -1, number_ = -1, integer_ = -1,
+         string_ = -1, character_ = -1;
+};
+
+}  // namespace quire::grammar

@@ -1,0 +1,321 @@
+// Reading of JSON Schema keywords (draft 2020-12).
+#include "engine/grammar/schema_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace quire::grammar {
+namespace {
+
+constexpr std::string_view kAnnotations[] = {
+    "title",        "description", "default",         "examples",
+    "$comment",     "deprecated",  "readOnly",        "writeOnly",
+    "$schema",      "$defs",       "contentEncoding", "definitions",
+    "$id",          "$anchor",     "$vocabulary",     "contentMediaType",
+    "contentSchema"};
+
+constexpr std::string_view kUnenforceable[] = {"not",
+                                               "if",
+                                               "then",
+                                               "else",
+                                               "dependentSchemas",
+                                               "dependentRequired",
+                                               "dependencies",
+                                               "contains",
+                                               "minContains",
+                                               "maxContains",
+                                               "unevaluatedItems",
+                                               "unevaluatedProperties",
+                                               "patternProperties",
+                                               "$dynamicRef",
+                                               "$recursiveRef",
+                                               "additionalItems",
+                                               "multipleOf"};
+
+constexpr std::array<const char*, 6> kTypes = {"object", "array",   "string",
+                                               "number", "boolean", "null"};
+
+std::string unescape_pointer(std::string_view token) {
+  std::string out;
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    if (token[i] == '~' && i + 1 < token.size()) {
+      out += token[++i] == '1' ? '/' : '~';
+    } else {
+      out += token[i];
+    }
+  }
+  return out;
+}
+
+const Json* find_anchor(const Json& value, std::string_view name, int depth) {
+  if (depth > 64 || !value.is_structured()) return nullptr;
+  if (const Json* anchor = find_member(value, "$anchor");
+      anchor != nullptr && anchor->is_string() && anchor->get<std::string>() == name) {
+    return &value;
+  }
+  for (const Json& member : value) {
+    if (const Json* found = find_anchor(member, name, depth + 1)) return found;
+  }
+  return nullptr;
+}
+
+// Follows $ref chains of the branch itself.
+const Json* dereference(const Json& root, const Json* schema) {
+  for (int hops = 0; hops < 64; ++hops) {
+    const Json* reference = find_member(*schema, "$ref");
+    if (reference == nullptr || !reference->is_string()) return schema;
+    const auto target = resolve_pointer(root, reference->get<std::string>(), "");
+    if (!target) return schema;
+    schema = *target;
+  }
+  return schema;
+}
+
+// The values that const or enum leave, empty when neither stands.
+std::vector<Json> constants_of(const Json& schema) {
+  if (const Json* only = find_member(schema, "const")) return {*only};
+  const Json* list = find_member(schema, "enum");
+  if (list == nullptr || !list->is_array()) return {};
+  return std::vector<Json>(list->begin(), list->end());
+}
+
+bool no_common(const std::vector<Json>& a, const std::vector<Json>& b) {
+  return std::none_of(a.begin(), a.end(), [&](const Json& value) {
+    return std::find(b.begin(), b.end(), value) != b.end();
+  });
+}
+
+bool requires_property(const Json& schema, const std::string& name) {
+  const Json* required = find_member(schema, "required");
+  return required != nullptr && required->is_array() &&
+         std::find(required->begin(), required->end(), Json(name)) != required->end();
+}
+
+bool disjoint(const Json& root, const Json& a_in, const Json& b_in) {
+  const Json& a = *dereference(root, &a_in);
+  const Json& b = *dereference(root, &b_in);
+  if (!a.is_object() || !b.is_object()) return false;
+  const std::vector<Json> a_values = constants_of(a), b_values = constants_of(b);
+  if (!a_values.empty() && !b_values.empty()) return no_common(a_values, b_values);
+  const auto a_types = types_of(a, ""), b_types = types_of(b, "");
+  if (a_types && b_types) {
+    const auto covers = [](const std::vector<std::string>& types, const std::string& type) {
+      return std::find(types.begin(), types.end(), type) != types.end() ||
+             (type == "integer" &&
+              std::find(types.begin(), types.end(), "number") != types.end()) ||
+             (type == "number" && std::find(types.begin(), types.end(), "integer") != types.end());
+    };
+    if (std::none_of(a_types->begin(), a_types->end(),
+                     [&](const std::string& type) { return covers(*b_types, type); })) {
+      return true;
+    }
+    if (*a_types != std::vector<std::string>{"object"} || *b_types != *a_types) return false;
+  }
+  const Json* a_properties = find_member(a, "properties");
+  const Json* b_properties = find_member(b, "properties");
+  if (a_properties == nullptr || b_properties == nullptr) return false;
+  for (const auto& [name, property] : a_properties->items()) {
+    const Json* other = find_member(*b_properties, name);
+    if (other == nullptr || !requires_property(a, name) || !requires_property(b, name)) continue;
+    const std::vector<Json> mine = constants_of(property), theirs = constants_of(*other);
+    if (!mine.empty() && !theirs.empty() && no_common(mine, theirs)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_annotation(std::string_view key) {
+  return std::find(std::begin(kAnnotations), std::end(kAnnotations), key) != std::end(kAnnotations);
+}
+
+Status refuse_unenforceable(const Json& schema, const std::string& path) {
+  for (const auto& [key, member] : schema.items()) {
+    if (key == "uniqueItems" && member == Json(true)) {
+      return schema_error(path + "/uniqueItems", "cannot be enforced");
+    }
+    if (std::find(std::begin(kUnenforceable), std::end(kUnenforceable), key) !=
+        std::end(kUnenforceable)) {
+      return schema_error(path + "/" + key, "cannot be enforced");
+    }
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> types_of(const Json& schema, const std::string& path) {
+  const Json* type = find_member(schema, "type");
+  if (type == nullptr) return std::vector<std::string>(kTypes.begin(), kTypes.end());
+  std::vector<std::string> types;
+  const auto add = [&](const Json& name) {
+    if (!name.is_string()) return false;
+    types.push_back(name.get<std::string>());
+    return types.back() == "integer" ||
+           std::find(kTypes.begin(), kTypes.end(), types.back()) != kTypes.end();
+  };
+  bool good = true;
+  if (type->is_array()) {
+    for (const Json& name : *type) good = good && add(name);
+  } else {
+    good = add(*type);
+  }
+  if (!good || types.empty())
+    return schema_error(path + "/type", "must be a JSON type or a list of them");
+  return types;
+}
+
+bool has_type(const Json& value, const std::vector<std::string>& types) {
+  return std::any_of(types.begin(), types.end(), [&](const std::string& type) {
+    if (type == "integer") {
+      return value.is_number_integer() ||
+             (value.is_number_float() && value.get<double>() == std::floor(value.get<double>()));
+    }
+    if (type == "number") return value.is_number();
+    return type == value.type_name();
+  });
+}
+
+Result<const Json*> resolve_pointer(const Json& root, const std::string& reference,
+                                    const std::string& path) {
+  if (reference.empty() || reference[0] != '#') {
+    return schema_error(path + "/$ref", "\"{}\" is not in this schema", reference);
+  }
+  const Json* at = &root;
+  std::string_view rest = std::string_view(reference).substr(1);
+  if (!rest.empty() && rest[0] != '/') {
+    at = find_anchor(root, rest, 0);
+    if (at == nullptr) return schema_error(path + "/$ref", "no anchor \"{}\"", rest);
+    return at;
+  }
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    const std::size_t slash = std::min(rest.find('/'), rest.size());
+    const std::string token = unescape_pointer(rest.substr(0, slash));
+    rest.remove_prefix(slash);
+    const Json* next = find_member(*at, token);
+    if (next == nullptr && at->is_array() && !token.empty() && token.size() < 6 &&
+        token.find_first_not_of("0123456789") == std::string::npos) {
+      const auto index = static_cast<std::size_t>(std::stoul(token));
+      if (index < at->size()) next = &(*at)[index];
+    }
+    if (next == nullptr) return schema_error(path + "/$ref", "\"{}\" names nothing", reference);
+    at = next;
+  }
+  return at;
+}
+
+namespace {
+
+// Adds the keywords of `from` to `into`; properties and required join, equal values pass.
+Status merge_into(Json& into, const Json& from, const std::string& path) {
+  if (from.is_boolean() && from.get<bool>()) return {};
+  if (!from.is_object()) return schema_error(path, "cannot be merged");
+  for (const auto& [key, value] : from.items()) {
+    if (is_annotation(key)) continue;
+    const auto present = into.find(key);
+    if (present == into.end()) {
+      into[key] = value;
+    } else if (key == "properties" && present->is_object() && value.is_object()) {
+      for (const auto& [name, property] : value.items()) {
+        if (present->contains(name) && (*present)[name] != property) {
+          return schema_error(path + "/properties/" + name, "stands in two branches");
+        }
+        (*present)[name] = property;
+      }
+    } else if (key == "required" && present->is_array() && value.is_array()) {
+      for (const Json& name : value) {
+        if (std::find(present->begin(), present->end(), name) == present->end()) {
+          present->push_back(name);
+        }
+      }
+    } else if (*present != value) {
+      return schema_error(path + "/" + key, "stands in two branches with other values");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Json> merge_all_of(const Json& root, const Json& schema, const std::string& path) {
+  const Json& branches = schema["allOf"];
+  if (!branches.is_array()) return schema_error(path + "/allOf", "must be an array");
+  Json merged = Json::object();
+  int closed = 0;  // additionalProperties: false speaks of its own branch's properties only
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    const Json* branch = dereference(root, &branches[i]);
+    closed += branch->is_object() && branch->contains("additionalProperties");
+    QUIRE_TRY(merge_into(merged, *branch, fmt::format("{}/allOf/{}", path, i)));
+  }
+  Json beside = schema;
+  beside.erase("allOf");
+  closed += beside.contains("additionalProperties");
+  if (closed > 0 && branches.size() + (beside.contains("properties") ? 1 : 0) > 1) {
+    return schema_error(path + "/allOf",
+                        "additionalProperties in one branch of several cannot be enforced");
+  }
+  QUIRE_TRY(merge_into(merged, beside, path));
+  return merged;
+}
+
+Result<Json> with_siblings(const Json& schema, std::string_view key, const Json& branch,
+                           const std::string& path) {
+  Json beside = schema;
+  beside.erase(std::string(key));
+  Json rest = Json::object();
+  for (const auto& [name, value] : beside.items()) {
+    if (!is_annotation(name)) rest[name] = value;
+  }
+  if (rest.empty()) return branch;
+  if (!branch.is_object() || branch.contains("$ref")) {
+    return schema_error(path, "keywords beside it are not supported with this branch");
+  }
+  if (rest.contains("additionalProperties") != branch.contains("additionalProperties") &&
+      (rest.contains("properties") || branch.contains("properties"))) {
+    return schema_error(path, "additionalProperties beside or inside it cannot be enforced");
+  }
+  QUIRE_TRY(merge_into(rest, branch, path));
+  return rest;
+}
+
+Status check_disjoint(const Json& root, const std::vector<Json>& branches,
+                      const std::string& path) {
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    for (std::size_t j = i + 1; j < branches.size(); ++j) {
+      if (!disjoint(root, branches[i], branches[j])) {
+        return schema_error(path, "branches {} and {} may overlap: use anyOf", i, j);
+      }
+    }
+  }
+  return {};
+}
+
+std::string_view format_pattern(std::string_view format) {
+  static constexpr std::pair<std::string_view, std::string_view> kFormats[] = {
+      {"date", "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$"},
+      {"time",
+       "^([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$"},
+      {"date-time",
+       "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d"
+       "(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$"},
+      {"uuid", "^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"},
+      {"email",
+       "^[A-Za-z0-9_%+-]+(\\.[A-Za-z0-9_%+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-"
+       "z]{2,}$"},
+      {"ipv4",
+       "^((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)\\.){3}(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)$"},
+      {"hostname",
+       "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+       ")*$"},
+      {"uri", "^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+$"},
+      {"duration",
+       "^P(\\d+W|(\\d+Y)?(\\d+M)?\\d+D|(\\d+Y)?\\d+M|\\d+Y|((\\d+Y)?(\\d+M)?(\\d+D)?)"
+       "T(\\d+S|\\d+M(\\d+S)?|\\d+H(\\d+M(\\d+S)?)?))$"},
+  };
+  for (const auto& [name, pattern] : kFormats) {
+    if (name == format) return pattern;
+  }
+  return {};
+}
+
+}  // namespace quire::grammar

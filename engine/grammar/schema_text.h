@@ -1,0 +1,43 @@
+// JSON Schema as text: references, types, merging, and what no grammar can enforce.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "models/load/json.h"
+
+namespace quire::grammar {
+
+// An error whose message begins with the path of the keyword.
+template <class... Args>
+tl::unexpected<Error> schema_error(const std::string& path, fmt::format_string<Args...> format,
+                                   Args&&... args) {
+  return fail(ErrorCode::kInvalid, "json_schema at {}: {}", path,
+              fmt::format(format, std::forward<Args>(args)...));
+}
+
+// Keywords without effect on validity (title, default ...), and those that only hold schemas.
+bool is_annotation(std::string_view key);
+// Names the first keyword that a grammar cannot enforce.
+Status refuse_unenforceable(const Json& schema, const std::string& path);
+// "type" as a list; all six JSON types (number covering integer) when absent.
+Result<std::vector<std::string>> types_of(const Json& schema, const std::string& path);
+bool has_type(const Json& value, const std::vector<std::string>& types);
+// The schema that a local reference ("#", "#/$defs/a", "#anchor") names.
+Result<const Json*> resolve_pointer(const Json& root, const std::string& reference,
+                                    const std::string& path);
+// The allOf branches and the keywords beside them as one schema; refused where two contest.
+Result<Json> merge_all_of(const Json& root, const Json& schema, const std::string& path);
+// One branch of anyOf or oneOf together with the keywords beside it.
+Result<Json> with_siblings(const Json& schema, std::string_view key, const Json& branch,
+                           const std::string& path);
+// oneOf is a choice when no value can be valid under two branches: other types, or a required
+// property with other constants.
+Status check_disjoint(const Json& root, const std::vector<Json>& branches, const std::string& path);
+// A search pattern for a "format", empty when it is not known.
+std::string_view format_pattern(std::string_view format);
+
+}  // namespace quire::grammar

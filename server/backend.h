@@ -1,0 +1,29 @@
+// What the endpoints stand on: the engine, the chat template and the names of the model.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "models/text/chat_messages.h"
+
+namespace quire::server {
+
+// The prompt's text. Called from worker threads; kInvalid names the field at fault.
+using ChatRenderer = std::function<Result<std::string>(const text::ChatRequest&)>;
+
+struct Backend {
+  engine::Engine* engine = nullptr;
+  ChatRenderer render_chat;              // empty: the checkpoint has no template
+  std::vector<std::string> model_names;  // the first is the one that answers carry
+};
+
+// Limits and habits that the operator sets.
+struct RequestPolicy {
+  bool strict_fields = false;
+  int logprobs_max = 20;
+  double timeout_s = 600;
+};
+
+}  // namespace quire::server

@@ -1,0 +1,290 @@
+// A task's state belongs to the I/O thread of its connection; the engine's outputs are posted
+// there.
+#include "server/generation.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "base/log.h"
+#include "server/ids.h"
+#include "server/openai_response.h"
+#include "server/sse_writer.h"
+
+namespace quire::server {
+
+using engine::FinishReason;
+
+namespace {
+
+ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
+
+}  // namespace
+
+// One request from submission to its last byte. Invariants: every choice finishes exactly once,
+// also after a hang-up (the engine says so); at most one answer is given.
+class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
+ public:
+  GenerationTask(GenerationService& service, ExchangePtr exchange, GenerationPlan plan)
+      : service_(service),
+        engine_(*service.backend_.engine),
+        exchange_(std::move(exchange)),
+        plan_(std::move(plan)),
+        formatter_(plan_, engine_, random_id()),
+        choices_(plan_.prompts.size() * static_cast<std::size_t>(plan_.n)),
+        last_token_at_(choices_.size(), Time::zero()) {}
+
+  // Worker thread. Nothing is left in the engine when it fails.
+  Status submit();
+  void begin();
+  const ExchangePtr& exchange() const { return exchange_; }
+  // I/O thread.
+  void fail(const ApiError& error);
+
+ private:
+  void on_output(std::size_t prompt_idx, engine::Output output, Time at);
+  void observe_tokens(std::size_t index, const engine::Output& output, Time at);
+  void observe_finish(std::size_t index, std::size_t prompt_idx);
+  void deliver(std::size_t index, engine::Output output);
+  void send(std::size_t index, const engine::Output& output);
+  void release_held();
+  void collect(std::size_t index, engine::Output output);
+  void answer_if_complete();
+  void cancel_all();
+
+  struct Held {
+    std::size_t index;
+    engine::Output output;
+  };
+
+  GenerationService& service_;
+  engine::Engine& engine_;
+  ExchangePtr exchange_;
+  GenerationPlan plan_;
+  AnswerFormatter formatter_;
+  std::vector<ChoiceState> choices_;
+  std::vector<Time> last_token_at_;
+  std::vector<engine::RequestId> ids_;
+  std::deque<Held> held_;  // came before begin(), or while the client was slow
+  std::size_t finished_ = 0;
+  bool begun_ = false;
+  bool answered_ = false;
+};
+
+Status GenerationTask::submit() {
+  for (std::size_t i = 0; i < plan_.prompts.size(); ++i) {
+    auto sink = [self = shared_from_this(), i](engine::Output&& output) {
+      const Time at = SteadyClock().now();
+      self->exchange_->post([self, i, at, output = std::move(output)]() mutable {
+        self->on_output(i, std::move(output), at);
+      });
+    };
+    auto id = engine_.submit(std::move(plan_.prompts[i].request), std::move(sink));
+    if (!id) {
+      cancel_all();
+      return tl::unexpected(id.error());
+    }
+    ids_.push_back(*id);
+  }
+  return {};
+}
+
+void GenerationTask::begin() {
+  exchange_->post([self = shared_from_this()] {
+    if (self->answered_) return;
+    if (self->plan_.stream) self->exchange_->begin_stream(sse_head());
+    self->begun_ = true;
+    self->exchange_->on_hang_up([self] {
+      self->answered_ = true;
+      self->held_.clear();
+      self->cancel_all();
+    });
+    self->release_held();
+  });
+}
+
+void GenerationTask::cancel_all() {
+  for (const engine::RequestId id : ids_) engine_.cancel(id);
+}
+
+void GenerationTask::on_output(std::size_t prompt_idx, engine::Output output, Time at) {
+  const std::size_t index =
+      prompt_idx * static_cast<std::size_t>(plan_.n) + static_cast<std::size_t>(output.choice);
+  ChoiceState& state = choices_[index];
+  if (state.finish != FinishReason::kNone) return;
+  observe_tokens(index, output, at);
+  if (output.finish != FinishReason::kNone) {
+    state.finish = output.finish;
+    state.stop_reason = output.stop_reason;
+    state.usage = output.usage;
+    state.timings = output.timings;
+    ++finished_;
+    observe_finish(index, prompt_idx);
+  }
+  if (finished_ == choices_.size()) service_.forget(this);
+  if (answered_) return;
+  if (output.finish == FinishReason::kError) {
+    fail(api_error(output.error));
+  } else if (output.finish == FinishReason::kAbort) {
+    fail(ApiError{kUnavailable, "the request was ended by the server"});
+  } else if (output.finish == FinishReason::kTimeout && state.token_count == 0 && !plan_.stream) {
+    fail(ApiError{kDeadline, "the deadline passed before the first token"});
+  } else {
+    deliver(index, std::move(output));
+  }
+}
+
+void GenerationTask::observe_tokens(std::size_t index, const engine::Output& output, Time at) {
+  const auto count = static_cast<std::int64_t>(output.tokens.size());
+  if (count == 0) return;
+  ChoiceState& state = choices_[index];
+  if (state.token_count == 0) {
+    service_.metrics_.observe_first_token(to_seconds(at - exchange_->arrival));
+    if (count > 1) service_.metrics_.observe_inter_token(0, count - 1);
+  } else {
+    service_.metrics_.observe_inter_token(to_seconds(at - last_token_at_[index]), count);
+  }
+  last_token_at_[index] = at;
+  state.token_count += count;
+}
+
+void GenerationTask::observe_finish(std::size_t index, std::size_t prompt_idx) {
+  const ChoiceState& state = choices_[index];
+  service_.metrics_.observe_choice({state.finish, state.usage, state.timings, exchange_->arrival});
+  const auto n = static_cast<std::size_t>(plan_.n);
+  const auto begin = choices_.begin() + static_cast<std::ptrdiff_t>(prompt_idx * n);
+  const auto end = begin + plan_.n;
+  const bool complete = std::all_of(
+      begin, end, [](const ChoiceState& choice) { return choice.finish != FinishReason::kNone; });
+  if (!complete) return;
+  FinishedPrompt prompt;
+  prompt.prompt_tokens = plan_.prompts[prompt_idx].prompt_tokens;
+  prompt.cached_tokens = begin->usage.cached_tokens;
+  prompt.max_tokens = plan_.prompts[prompt_idx].max_tokens;
+  prompt.n = plan_.n;
+  for (auto it = begin; it != end; ++it) {
+    prompt.generation_tokens_max =
+        std::max(prompt.generation_tokens_max, it->usage.completion_tokens);
+  }
+  service_.metrics_.observe_prompt(prompt);
+}
+
+void GenerationTask::deliver(std::size_t index, engine::Output output) {
+  if (!plan_.stream) {
+    collect(index, std::move(output));
+    return;
+  }
+  held_.push_back({index, std::move(output)});
+  if (begun_) release_held();
+}
+
+void GenerationTask::collect(std::size_t index, engine::Output output) {
+  ChoiceState& state = choices_[index];
+  state.text += output.text;
+  if (!output.prompt_tokens.empty()) state.prompt_tokens = std::move(output.prompt_tokens);
+  if (plan_.logprobs >= 0 || plan_.return_token_ids) {
+    std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(state.tokens));
+  }
+  answer_if_complete();
+}
+
+void GenerationTask::answer_if_complete() {
+  if (!begun_ || answered_ || finished_ < choices_.size()) return;
+  answered_ = true;
+  HttpResponse response;
+  response.body = formatter_.whole(choices_);
+  exchange_->respond(std::move(response));
+}
+
+// While a slow client has too much to read, outputs wait unformatted; the connection ends it when
+// that lasts.
+void GenerationTask::release_held() {
+  if (!plan_.stream) {
+    answer_if_complete();
+    return;
+  }
+  while (!held_.empty() && !answered_) {
+    if (exchange_->backlogged()) {
+      exchange_->on_drained([self = shared_from_this()] { self->release_held(); });
+      return;
+    }
+    const Held held = std::move(held_.front());
+    held_.pop_front();
+    send(held.index, held.output);
+  }
+}
+
+void GenerationTask::send(std::size_t index, const engine::Output& output) {
+  if (!output.prompt_tokens.empty()) choices_[index].prompt_tokens = output.prompt_tokens;
+  std::string bytes = sse_event(formatter_.chunk(index, output, choices_));
+  const bool last = finished_ == choices_.size() && held_.empty();
+  if (!last) {
+    exchange_->write(bytes);
+    return;
+  }
+  if (plan_.include_usage) bytes += sse_event(formatter_.usage_chunk(choices_));
+  bytes += kSseDone;
+  answered_ = true;
+  exchange_->end(bytes);
+}
+
+void GenerationTask::fail(const ApiError& error) {
+  if (answered_) return;
+  answered_ = true;
+  held_.clear();
+  cancel_all();
+  if (begun_ && plan_.stream) {
+    exchange_->end(sse_event(error_body(error)) + std::string(kSseDone));
+  } else {
+    exchange_->respond(error_response(error));
+  }
+}
+
+GenerationService::GenerationService(const Backend& backend, const RequestPolicy& policy,
+                                     Metrics& metrics)
+    : backend_(backend), policy_(policy), metrics_(metrics) {}
+
+GenerationService::~GenerationService() = default;
+
+bool GenerationService::remember(const std::shared_ptr<GenerationTask>& task) {
+  const std::lock_guard lock(mutex_);
+  if (!cut_off_) tasks_.insert(task);
+  return !cut_off_;
+}
+
+void GenerationService::forget(const GenerationTask* task) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(tasks_, [task](const auto& known) { return known.get() == task; });
+}
+
+void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
+  auto plan = plan_generation(endpoint, exchange->request.body, backend_, policy_);
+  if (!plan) {
+    exchange->post([exchange, error = plan.error()] { exchange->respond(error_response(error)); });
+    return;
+  }
+  exchange->request.body = {};
+  metrics_.observe_unknown_fields(plan->warnings.size());
+  for (const std::string& warning : plan->warnings) log(LogLevel::kDebug, "{}", warning);
+  const auto task = std::make_shared<GenerationTask>(*this, exchange, std::move(*plan));
+  if (!remember(task)) {
+    exchange->post([task] { task->fail(shutting_down()); });
+    return;
+  }
+  if (const Status submitted = task->submit(); !submitted) {
+    forget(task.get());
+    exchange->post([task, error = api_error(submitted.error())] { task->fail(error); });
+    return;
+  }
+  task->begin();
+}
+
+void GenerationService::cut_off() {
+  const std::lock_guard lock(mutex_);
+  cut_off_ = true;
+  for (const std::shared_ptr<GenerationTask>& task : tasks_) {
+    task->exchange()->post([task] { task->fail(shutting_down()); });
+  }
+}
+
+}  // namespace quire::server

@@ -1,0 +1,136 @@
+// Every client reads the context length under another name: /v1/models has them all.
+#include "server/info_endpoints.h"
+
+#include <algorithm>
+
+#include "models/load/json.h"
+
+namespace quire::server {
+namespace {
+
+HttpResponse json_answer(const Json& body) {
+  HttpResponse response;
+  response.body = dump_json(body);
+  return response;
+}
+
+Json model_json(const Backend& backend, std::int64_t created, const std::string& name) {
+  const engine::ModelCard& card = backend.engine->card();
+  Json model = Json::object();
+  model["id"] = name;
+  model["object"] = "model";
+  model["created"] = created;
+  model["owned_by"] = "quire";
+  model["root"] = backend.model_names.front();
+  model["parent"] = nullptr;
+  model["max_model_len"] = card.context_max;
+  model["context_length"] = card.context_max;
+  model["context_window"] = card.context_max;
+  model["meta"] = {{"n_ctx", card.context_max},
+                   {"n_vocab", card.vocab},
+                   {"size", card.weight_bytes},
+                   {"family", card.family}};
+  return model;
+}
+
+Json pool_json(const cache::PoolStats& pool) {
+  return {{"total", pool.total},
+          {"referenced", pool.referenced},
+          {"cached", pool.cached},
+          {"free", pool.free}};
+}
+
+}  // namespace
+
+HttpResponse models_answer(const Backend& backend, std::int64_t created) {
+  Json list = Json::array();
+  for (const std::string& name : backend.model_names) {
+    list.push_back(model_json(backend, created, name));
+  }
+  Json body = Json::object();
+  body["object"] = "list";
+  body["data"] = std::move(list);
+  return json_answer(body);
+}
+
+HttpResponse model_answer(const Backend& backend, std::int64_t created, const std::string& id) {
+  const auto& names = backend.model_names;
+  if (std::find(names.begin(), names.end(), id) == names.end()) {
+    return error_response({kModelNotFound,
+                           fmt::format("the model \"{}\" does not exist; this server has {}",
+                                       id.substr(0, 128), fmt::join(names, ", ")),
+                           "model",
+                           {}});
+  }
+  return json_answer(model_json(backend, created, id));
+}
+
+HttpResponse version_answer() { return json_answer({{"version", kVersion}}); }
+
+HttpResponse props_answer(const Backend& backend, const Settings& settings) {
+  const engine::ModelCard& card = backend.engine->card();
+  Json params = Json::object();
+  params["n_ctx"] = card.context_max;
+  for (const auto& [name, value] : card.generation_defaults) params[name] = value;
+  Json flags = Json::object();
+  for (const auto& [name, value] : list_settings(settings)) flags[name] = value;
+  Json body = Json::object();
+  body["default_generation_settings"] = {{"n_ctx", card.context_max}, {"params", params}};
+  body["total_slots"] = card.max_num_seqs;
+  body["model_path"] = card.folder;
+  body["model_alias"] = backend.model_names.front();
+  body["modalities"] = {{"vision", false}, {"audio", false}};
+  body["build_info"] = fmt::format("quire {}", kVersion);
+  body["isa"] = card.isa;
+  body["threads"] = card.threads;
+  body["weights_dtype"] = card.weights_dtype;
+  body["kv_cache_dtype"] = card.kv_dtype;
+  body["kv_cache_bytes"] = card.kv_bytes;
+  body["kv_cache_tokens"] = card.kv_tokens;
+  body["block_size"] = card.block_size;
+  body["fingerprint"] = card.fingerprint;
+  body["settings"] = std::move(flags);
+  return json_answer(body);
+}
+
+HttpResponse slots_answer(const Backend& backend) {
+  const Time now = SteadyClock().now();
+  Json list = Json::array();
+  for (const engine::RequestInfo& info : backend.engine->requests()) {
+    Json slot = Json::object();
+    slot["id"] = list.size();
+    slot["id_task"] = info.id;
+    slot["n_ctx"] = backend.engine->card().context_max;
+    slot["is_processing"] = info.running;
+    slot["n_prompt_tokens"] = info.prompt_tokens;
+    slot["n_prompt_tokens_processed"] = std::min(info.computed_tokens, info.prompt_tokens);
+    slot["n_decoded"] = info.output_tokens;
+    slot["preemptions"] = info.preemptions;
+    slot["age_ms"] = to_seconds(now - info.arrival) * 1e3;
+    list.push_back(std::move(slot));
+  }
+  return json_answer(list);
+}
+
+HttpResponse cache_stats_answer(const Backend& backend) {
+  const cache::CacheStats cache = backend.engine->stats().cache;
+  Json groups = Json::array();
+  for (const cache::PoolStats& pool : cache.groups) groups.push_back(pool_json(pool));
+  Json body = Json::object();
+  body["pages"] = std::move(groups);
+  body["states"] = pool_json(cache.states);
+  body["query_tokens"] = cache.query_tokens;
+  body["hit_tokens"] = cache.hit_tokens;
+  body["miss_tokens"] = {{"cold", cache.miss_cold},
+                         {"evicted", cache.miss_evicted},
+                         {"state", cache.miss_state},
+                         {"window", cache.miss_window}};
+  return json_answer(body);
+}
+
+HttpResponse cache_reset_answer(const Backend& backend) {
+  const auto reset = backend.engine->reset_cache();
+  return json_answer({{"kv_pages_freed", reset.pages_freed}, {"states_freed", reset.states_freed}});
+}
+
+}  // namespace quire::server

@@ -1,0 +1,435 @@
+// Order of the checks: fields, model, sampling, prompts, lengths. The first error is the answer.
+#include "server/openai_request.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/openai_sampling.h"
+
+namespace quire::server {
+namespace {
+
+constexpr std::size_t kPromptsMax = 256;
+constexpr std::size_t kMessagesMax = 4096;
+constexpr std::size_t kToolsMax = 128;
+constexpr std::size_t kSaltBytesMax = 128;
+
+using Expected = tl::expected<void, ApiError>;
+using Ids = std::vector<std::int32_t>;
+
+struct Prompt {
+  Ids ids;
+  std::string text;  // empty for a prompt of ids until it is to be echoed
+};
+
+class Planner {
+ public:
+  Planner(Endpoint endpoint, const Json& body, const Backend& backend, const RequestPolicy& policy)
+      : endpoint_(endpoint), fields_(body), backend_(backend), policy_(policy) {}
+
+  Expected run(GenerationPlan& plan);
+
+ private:
+  Expected read_answer(GenerationPlan& plan) const;
+  Expected read_choices(GenerationPlan& plan) const;
+  Expected refuse_unenforced() const;
+  tl::expected<std::vector<Prompt>, ApiError> read_prompts() const;
+  tl::expected<Prompt, ApiError> chat_prompt() const;
+  tl::expected<Prompt, ApiError> text_prompt(const std::string& text, bool special_default) const;
+  Expected truncate(Ids& ids, std::int64_t reserved) const;
+  tl::expected<std::int64_t, ApiError> fit(std::int64_t prompt_tokens) const;
+  std::int64_t asked_max_tokens() const;
+  Expected fill(Prompt prompt, const GenerationPlan& plan, const engine::SamplingParams& sampling,
+                PromptPlan& out) const;
+  tl::expected<Ids, ApiError> read_prediction() const;
+
+  const text::Tokenizer& tokenizer() const { return backend_.engine->tokenizer(); }
+  std::int64_t context_max() const { return backend_.engine->card().context_max; }
+
+  Endpoint endpoint_;
+  Fields fields_;
+  const Backend& backend_;
+  const RequestPolicy& policy_;
+};
+
+Expected Planner::run(GenerationPlan& plan) {
+  plan.endpoint = endpoint_;
+  if (auto good = check_model(fields_, backend_); !good) return good;
+  plan.model = fields_.text("model", backend_.model_names.front());
+  if (auto good = refuse_unenforced(); !good) return good;
+  if (auto good = read_answer(plan); !good) return good;
+  if (auto good = read_choices(plan); !good) return good;
+  auto sampling = read_sampling(fields_, endpoint_, backend_, policy_);
+  if (!sampling) return tl::unexpected(sampling.error());
+  plan.logprobs = sampling->logprobs;
+  plan.prompt_logprobs = sampling->prompt_logprobs;
+  plan.shows_prompt_logprobs = fields_.get("prompt_logprobs") != nullptr;
+  auto prompts = read_prompts();
+  if (!prompts) return tl::unexpected(prompts.error());
+  for (Prompt& prompt : *prompts) {
+    plan.prompts.emplace_back();
+    if (auto good = fill(std::move(prompt), plan, *sampling, plan.prompts.back()); !good) {
+      return good;
+    }
+  }
+  return {};
+}
+
+// Fields whose plain values are harmless and whose others ask for what is not here.
+Expected Planner::refuse_unenforced() const {
+  if (const Json* format = fields_.get("response_format")) {
+    const Json* type = find_member(*format, "type");
+    if (type == nullptr || !type->is_string()) {
+      return api_fail(kBadRequest, "response_format.type", "response_format.type must be a string");
+    }
+    if (*type != "text") {
+      return api_fail(kUnsupportedField, "response_format.type",
+                      "response_format.type {} is not supported here, only \"text\"",
+                      dump_json(*type).substr(0, 64));
+    }
+  }
+  if (const Json* choice = fields_.get("tool_choice")) {
+    if (*choice != "auto" && *choice != "none") {
+      return api_fail(kUnsupportedField, "tool_choice",
+                      "tool_choice must be \"auto\" or \"none\"; forced calls are not supported "
+                      "here, got {}",
+                      dump_json(*choice).substr(0, 64));
+    }
+  }
+  return {};
+}
+
+Expected Planner::read_answer(GenerationPlan& plan) const {
+  plan.stream = fields_.flag("stream", false);
+  plan.echo = endpoint_ == kCompletions && fields_.flag("echo", false);
+  plan.return_token_ids = fields_.flag("return_token_ids", false);
+  plan.tokens_as_ids = fields_.flag("return_tokens_as_token_ids", false);
+  const Json* options = fields_.get("stream_options");
+  if (options == nullptr) return {};
+  if (!plan.stream) {
+    return api_fail(kBadRequest, "stream_options", "stream_options needs stream to be true");
+  }
+  for (const auto& [name, value] : options->items()) {
+    if (value.is_null()) continue;
+    if (!value.is_boolean()) {
+      return api_fail(kBadRequest, "stream_options." + name.substr(0, 64),
+                      "stream_options.{} must be true or false", name.substr(0, 64));
+    }
+    if (name == "include_usage") {
+      plan.include_usage = value.get<bool>();
+    } else if (name == "continuous_usage_stats") {
+      plan.continuous_usage = value.get<bool>();
+    } else if (name != "include_obfuscation") {
+      return api_fail(kUnknownField, "stream_options." + name.substr(0, 64),
+                      "unknown field \"stream_options.{}\"", name.substr(0, 64));
+    }
+  }
+  return {};
+}
+
+Expected Planner::read_choices(GenerationPlan& plan) const {
+  plan.n = static_cast<int>(fields_.integer("n", 1));
+  const std::int64_t best_of = fields_.integer("best_of", plan.n);
+  if (fields_.get("n") == nullptr) {
+    plan.n = static_cast<int>(best_of);
+  } else if (best_of != plan.n) {
+    return api_fail(kUnsupportedField, "best_of",
+                    "best_of {} differs from n {}; ranking choices is not supported here", best_of,
+                    plan.n);
+  }
+  if (fields_.text("cache_salt", "-").empty() ||
+      fields_.text("cache_salt", "").size() > kSaltBytesMax) {
+    return api_fail(kBadRequest, "cache_salt", "cache_salt must have 1 to {} bytes", kSaltBytesMax);
+  }
+  const std::string side = fields_.text("truncation_side", "left");
+  if (side != "left" && side != "right") {
+    return api_fail(kBadRequest, "truncation_side", "truncation_side must be left or right");
+  }
+  return {};
+}
+
+tl::expected<Prompt, ApiError> Planner::text_prompt(const std::string& text,
+                                                    bool special_default) const {
+  Prompt prompt;
+  prompt.text = text;
+  const bool special = fields_.flag("add_special_tokens", special_default);
+  auto ids = tokenizer().encode(text, {.add_special_tokens = special});
+  if (!ids) return tl::unexpected(api_error(ids.error()));
+  prompt.ids = std::move(*ids);
+  if (prompt.ids.empty()) {
+    const auto first = tokenizer().bos_id() ? tokenizer().bos_id() : tokenizer().eos_id();
+    if (!first) {
+      return api_fail(kBadRequest, "prompt", "an empty prompt needs a model with a BOS token");
+    }
+    prompt.ids.push_back(*first);
+  }
+  return prompt;
+}
+
+tl::expected<Prompt, ApiError> Planner::chat_prompt() const {
+  auto chat = read_chat_prompt(fields_);
+  if (!chat) return tl::unexpected(chat.error());
+  if (!backend_.render_chat) {
+    return api_fail(kUnsupportedEndpoint, "messages", "the model has no chat template");
+  }
+  const auto text = backend_.render_chat(*chat);
+  if (!text) return tl::unexpected(api_error(text.error()));
+  return text_prompt(*text, false);
+}
+
+tl::expected<std::vector<Prompt>, ApiError> Planner::read_prompts() const {
+  std::vector<Prompt> prompts;
+  const auto add = [&](tl::expected<Prompt, ApiError> prompt) -> Expected {
+    if (!prompt) return tl::unexpected(prompt.error());
+    prompts.push_back(std::move(*prompt));
+    return {};
+  };
+  if (endpoint_ == kChat) {
+    if (auto good = add(chat_prompt()); !good) return tl::unexpected(good.error());
+    return prompts;
+  }
+  const Json* prompt = fields_.get("prompt");
+  if (prompt == nullptr) return api_fail(kBadRequest, "prompt", "prompt is missing");
+  const auto add_ids = [&](const Json& list, const std::string& name) -> Expected {
+    auto ids = read_token_ids(list, name, backend_.engine->card().vocab);
+    if (!ids) return tl::unexpected(ids.error());
+    if (ids->empty()) return api_fail(kBadRequest, name, "{} has no tokens", name);
+    return add(Prompt{std::move(*ids), {}});
+  };
+  const auto fail_type = [] {
+    return api_fail(kBadRequest, "prompt",
+                    "prompt must be a string, an array of strings, an array of token ids, or an "
+                    "array of arrays of token ids");
+  };
+  if (prompt->is_string()) {
+    if (auto good = add(text_prompt(prompt->get<std::string>(), true)); !good) {
+      return tl::unexpected(good.error());
+    }
+    return prompts;
+  }
+  if (!prompt->is_array()) return fail_type();
+  if (prompt->empty()) return api_fail(kBadRequest, "prompt", "prompt is an empty array");
+  if (prompt->front().is_number()) {
+    if (auto good = add_ids(*prompt, "prompt"); !good) return tl::unexpected(good.error());
+    return prompts;
+  }
+  if (prompt->size() > kPromptsMax) {
+    return api_fail(kBadRequest, "prompt", "prompt has {} entries, the limit is {}", prompt->size(),
+                    kPromptsMax);
+  }
+  for (std::size_t i = 0; i < prompt->size(); ++i) {
+    const Json& item = (*prompt)[i];
+    if (item.type() != prompt->front().type()) return fail_type();
+    Expected good;
+    if (item.is_string()) {
+      good = add(text_prompt(item.get<std::string>(), true));
+    } else if (item.is_array()) {
+      good = add_ids(item, fmt::format("prompt[{}]", i));
+    } else {
+      return fail_type();
+    }
+    if (!good) return tl::unexpected(good.error());
+  }
+  return prompts;
+}
+
+std::int64_t Planner::asked_max_tokens() const {
+  for (const char* name : {"max_completion_tokens", "max_tokens", "n_predict"}) {
+    const std::int64_t value = fields_.integer(name, -1);
+    if (value >= 0) return value;
+  }
+  return -1;
+}
+
+Expected Planner::truncate(Ids& ids, std::int64_t reserved) const {
+  if (fields_.get("truncate_prompt_tokens") == nullptr) return {};
+  std::int64_t keep = fields_.integer("truncate_prompt_tokens", -1);
+  if (keep == 0) {
+    return api_fail(kBadRequest, "truncate_prompt_tokens",
+                    "truncate_prompt_tokens must be -1 or at least 1, got 0");
+  }
+  if (keep < 0) keep = std::max<std::int64_t>(1, context_max() - reserved);
+  const auto count = static_cast<std::int64_t>(ids.size());
+  if (count <= keep) return {};
+  if (fields_.text("truncation_side", "left") == "left") {
+    ids.erase(ids.begin(), ids.begin() + (count - keep));
+  } else {
+    ids.resize(static_cast<std::size_t>(keep));
+  }
+  return {};
+}
+
+// How many tokens may follow a prompt of that length.
+tl::expected<std::int64_t, ApiError> Planner::fit(std::int64_t prompt_tokens) const {
+  const std::int64_t asked = asked_max_tokens();
+  const std::int64_t rest = context_max() - prompt_tokens;
+  const bool scores_only = fields_.flag("echo", false) || fields_.get("prompt_logprobs") != nullptr;
+  if (asked == 0 && !scores_only) {
+    return api_fail(kBadRequest, "max_tokens",
+                    "max_tokens must be at least 1 without echo or prompt_logprobs, got 0");
+  }
+  if (asked > rest || rest < 0 || (asked < 0 && rest < 1)) {
+    ApiError error{kContextLength,
+                   fmt::format("the model's context is {} tokens, but the request has {} in the "
+                               "prompt and asks for {} more",
+                               context_max(), prompt_tokens, asked < 0 ? 1 : asked),
+                   endpoint_ == kChat ? "messages" : "prompt",
+                   {{"n_prompt_tokens", prompt_tokens},
+                    {"n_ctx", context_max()},
+                    {"max_tokens", asked < 0 ? 1 : asked}}};
+    return tl::unexpected(std::move(error));
+  }
+  return asked < 0 ? rest : asked;
+}
+
+tl::expected<Ids, ApiError> Planner::read_prediction() const {
+  const Json* prediction = fields_.get("prediction");
+  if (prediction == nullptr) return Ids{};
+  const Json* content = find_member(*prediction, "content");
+  std::string text;
+  if (content != nullptr && content->is_string()) {
+    text = content->get<std::string>();
+  } else if (content != nullptr && content->is_array()) {
+    for (const Json& part : *content) {
+      const Json* piece = find_member(part, "text");
+      if (piece == nullptr || !piece->is_string()) {
+        return api_fail(kBadRequest, "prediction", "prediction.content parts must have a text");
+      }
+      text += piece->get<std::string>();
+    }
+  } else {
+    return api_fail(kBadRequest, "prediction", "prediction.content must be a string or parts");
+  }
+  auto ids = tokenizer().encode(text, {.add_special_tokens = false});
+  if (!ids) return tl::unexpected(api_error(ids.error()));
+  return std::move(*ids);
+}
+
+Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
+                       const engine::SamplingParams& sampling, PromptPlan& out) const {
+  const std::int64_t reserved = std::max<std::int64_t>(1, asked_max_tokens());
+  const std::size_t before = prompt.ids.size();
+  if (auto good = truncate(prompt.ids, reserved); !good) return good;
+  const auto max_tokens = fit(static_cast<std::int64_t>(prompt.ids.size()));
+  if (!max_tokens) return tl::unexpected(max_tokens.error());
+  if (sampling.min_tokens > *max_tokens) {
+    return api_fail(kBadRequest, "min_tokens", "min_tokens {} exceeds max_tokens {}",
+                    sampling.min_tokens, *max_tokens);
+  }
+  if (plan.echo && (prompt.text.empty() || prompt.ids.size() != before)) {
+    auto text = tokenizer().decode(prompt.ids, {.skip_special_tokens = false});
+    if (!text) return tl::unexpected(api_error(text.error()));
+    prompt.text = std::move(*text);
+  }
+  if (plan.echo) out.echo = std::move(prompt.text);
+  if (plan.return_token_ids) out.prompt_ids = prompt.ids;
+  out.prompt_tokens = static_cast<std::int64_t>(prompt.ids.size());
+  out.max_tokens = *max_tokens;
+  auto predicted = read_prediction();
+  if (!predicted) return tl::unexpected(predicted.error());
+  engine::GenerateRequest& request = out.request;
+  request.predicted = std::move(*predicted);
+  request.prompt = std::move(prompt.ids);
+  request.sampling = sampling;
+  request.sampling.max_tokens = *max_tokens;
+  request.n = plan.n;
+  request.priority = static_cast<int>(fields_.integer("priority", 0));
+  request.cache_salt = fields_.text("cache_salt", "");
+  double timeout_s = std::min(policy_.timeout_s, fields_.number("timeout", policy_.timeout_s));
+  if (fields_.get("deadline_ms") != nullptr) {
+    timeout_s = std::min(timeout_s, static_cast<double>(fields_.integer("deadline_ms", 0)) / 1e3);
+  }
+  request.timeout = from_seconds(timeout_s);
+  return {};
+}
+
+}  // namespace
+
+tl::expected<Json, ApiError> parse_body(std::string_view body) {
+  auto parsed = parse_json(body);
+  if (!parsed) return tl::unexpected(api_error(parsed.error()));
+  if (!parsed->is_object()) {
+    return api_fail(kBadRequest, "", "the body must be a JSON object, got {}", parsed->type_name());
+  }
+  return std::move(*parsed);
+}
+
+tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend) {
+  const Json* model = fields.get("model");
+  if (model == nullptr) return {};
+  const auto& name = model->get_ref<const std::string&>();
+  const auto& known = backend.model_names;
+  if (std::find(known.begin(), known.end(), name) != known.end()) return {};
+  return api_fail(kModelNotFound, "model", "the model \"{}\" does not exist; this server has {}",
+                  name.substr(0, 128), fmt::join(known, ", "));
+}
+
+tl::expected<Ids, ApiError> read_token_ids(const Json& list, const std::string& name,
+                                           std::int32_t vocab) {
+  Ids ids;
+  if (!list.is_array()) return api_fail(kBadRequest, name, "{} must be an array of ids", name);
+  ids.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto id = json_integer(list[i], fmt::format("{}[{}]", name, i), 0, vocab - 1);
+    if (!id) {
+      ApiError error = api_error(id.error());
+      error.param = name;
+      return tl::unexpected(std::move(error));
+    }
+    ids.push_back(static_cast<std::int32_t>(*id));
+  }
+  return ids;
+}
+
+tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields) {
+  text::ChatRequest chat;
+  const Json* messages = fields.get("messages");
+  if (messages == nullptr) return api_fail(kBadRequest, "messages", "messages is missing");
+  if (messages->empty() || messages->size() > kMessagesMax) {
+    return api_fail(kBadRequest, "messages", "messages must have 1 to {} entries, got {}",
+                    kMessagesMax, messages->size());
+  }
+  chat.messages = *messages;
+  if (const Json* tools = fields.get("tools"); tools != nullptr && !tools->empty()) {
+    if (tools->size() > kToolsMax) {
+      return api_fail(kBadRequest, "tools", "tools has {} entries, the limit is {}", tools->size(),
+                      kToolsMax);
+    }
+    const Json* choice = fields.get("tool_choice");
+    if (choice == nullptr || *choice != "none") chat.tools = *tools;
+  }
+  if (const Json* documents = fields.get("documents")) chat.documents = *documents;
+  if (const Json* kwargs = fields.get("chat_template_kwargs")) chat.kwargs = *kwargs;
+  const auto add_default = [&](const char* name, Json value) {
+    if (find_member(chat.kwargs, name) == nullptr) chat.kwargs[name] = std::move(value);
+  };
+  if (const Json* thinking = fields.get("enable_thinking"))
+    add_default("enable_thinking", *thinking);
+  if (const Json* effort = fields.get("reasoning_effort")) {
+    add_default("reasoning_effort", *effort);
+    if (*effort == "none") add_default("enable_thinking", false);
+  }
+  chat.continue_final_message = fields.flag("continue_final_message", false);
+  chat.add_generation_prompt = fields.flag("add_generation_prompt", !chat.continue_final_message);
+  if (chat.add_generation_prompt && chat.continue_final_message) {
+    return api_fail(kBadRequest, "continue_final_message",
+                    "continue_final_message and add_generation_prompt exclude each other");
+  }
+  return chat;
+}
+
+tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::string_view body,
+                                                       const Backend& backend,
+                                                       const RequestPolicy& policy) {
+  auto parsed = parse_body(body);
+  if (!parsed) return tl::unexpected(parsed.error());
+  auto warnings = check_fields(*parsed, endpoint, policy.strict_fields);
+  if (!warnings) return tl::unexpected(warnings.error());
+  GenerationPlan plan;
+  plan.warnings = std::move(*warnings);
+  Planner planner(endpoint, *parsed, backend, policy);
+  if (auto good = planner.run(plan); !good) return tl::unexpected(good.error());
+  return plan;
+}
+
+}  // namespace quire::server

@@ -1,0 +1,59 @@
+// Turns the body of a generating request into what the engine is asked and how to answer.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/backend.h"
+#include "server/request_fields.h"
+
+namespace quire::server {
+
+struct PromptPlan {
+  engine::GenerateRequest request;  // moved to the engine at submission
+  std::int64_t prompt_tokens = 0;
+  std::int64_t max_tokens = 0;
+  std::vector<std::int32_t> prompt_ids;  // when they are to be shown
+  std::string echo;                      // the prompt's text, when it is to be repeated
+};
+
+// A validated request: nothing in it can fail but admission.
+struct GenerationPlan {
+  Endpoint endpoint = kCompletions;
+  std::string model;
+  bool stream = false;
+  bool include_usage = false;
+  bool continuous_usage = false;
+  bool echo = false;
+  bool return_token_ids = false;
+  bool tokens_as_ids = false;
+  int logprobs = -1;  // as SamplingParams
+  int prompt_logprobs = -1;
+  bool shows_prompt_logprobs = false;  // asked for by name, not only through echo
+  int n = 1;
+  std::vector<std::string> warnings;
+  std::vector<PromptPlan> prompts;  // at least one
+};
+
+// endpoint: kChat or kCompletions. Renders and tokenizes; may take its time.
+tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::string_view body,
+                                                       const Backend& backend,
+                                                       const RequestPolicy& policy);
+
+// The conversation of a chat, tokenize or apply-template body.
+tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields);
+
+// Ok when `model` is absent or one of ours.
+tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend);
+
+// A list of token ids of the vocabulary.
+tl::expected<std::vector<std::int32_t>, ApiError> read_token_ids(const Json& list,
+                                                                 const std::string& name,
+                                                                 std::int32_t vocab);
+
+// An OpenAI body: bounded JSON, an object.
+tl::expected<Json, ApiError> parse_body(std::string_view body);
+
+}  // namespace quire::server

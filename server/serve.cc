@@ -1,0 +1,211 @@
+// Signals are blocked in every thread and taken one by one here, in the main thread.
+#include "server/serve.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <optional>
+#include <string_view>
+
+#include "base/log.h"
+#include "server/chat_renderer.h"
+#include "server/info_endpoints.h"
+#include "server/service.h"
+#include "server/settings.h"
+
+extern char** environ;
+
+namespace quire::server {
+namespace {
+
+constexpr Time kForever = Time::max();
+constexpr Time kPoll = std::chrono::milliseconds(20);
+constexpr Time kFlush =
+    std::chrono::seconds(2);  // for the errors that tell clients they were cut off
+
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(descriptor, text.data(), text.size());
+    if (count <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+// SIGTERM and SIGINT, taken synchronously. Construct before any other thread starts.
+class Signals {
+ public:
+  Signals() {
+    ::sigemptyset(&set_);
+    ::sigaddset(&set_, SIGTERM);
+    ::sigaddset(&set_, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  // The number of a signal that came within the time, or nothing.
+  std::optional<int> wait(Time time) const {
+    int number = 0;
+    if (time == kForever) {
+      do {
+        number = ::sigwaitinfo(&set_, nullptr);
+      } while (number < 0 && errno == EINTR);
+    } else {
+      const timespec limit{std::chrono::duration_cast<std::chrono::seconds>(time).count(),
+                           (time % std::chrono::seconds(1)).count()};
+      number = ::sigtimedwait(&set_, nullptr, &limit);
+    }
+    return number > 0 ? std::optional(number) : std::nullopt;
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+LogLevel level_of(const std::string& name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  return name == "off" ? LogLevel::kOff : LogLevel::kInfo;
+}
+
+HttpServerOptions http_options(const Settings& settings) {
+  HttpServerOptions options;
+  options.host = settings.host;
+  options.port = settings.port;
+  options.io_threads = settings.io_threads;
+  options.connections_max = static_cast<std::size_t>(settings.max_connections);
+  options.limits = settings.http;
+  options.timeouts.head = from_seconds(settings.header_timeout_s);
+  options.timeouts.idle = from_seconds(settings.idle_timeout_s);
+  options.timeouts.stall = from_seconds(settings.stall_timeout_s);
+  options.timeouts.heartbeat = from_seconds(settings.heartbeat_s);
+  return options;
+}
+
+std::vector<std::string> model_names(const Settings& settings) {
+  std::vector<std::string> names;
+  const std::string& list = settings.served_model_name;
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) names.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (!names.empty()) return names;
+  std::error_code ignored;
+  const auto folder = std::filesystem::weakly_canonical(settings.engine.model, ignored);
+  names.push_back(folder.filename().empty() ? settings.engine.model : folder.filename().string());
+  return names;
+}
+
+void log_banner(const engine::ModelCard& card) {
+  constexpr double kMiB = 1024.0 * 1024.0;
+  log(LogLevel::kInfo, "quire {}: {} from {}", kVersion, card.family, card.folder);
+  log(LogLevel::kInfo, "{} threads, instruction set {}", card.threads, card.isa);
+  log(LogLevel::kInfo, "weights {:.1f} MiB as {}, context {} tokens",
+      static_cast<double>(card.weight_bytes) / kMiB, card.weights_dtype, card.context_max);
+  log(LogLevel::kInfo, "KV cache {:.1f} MiB as {}: {} tokens in pages of {}, {} bytes each",
+      static_cast<double>(card.kv_bytes) / kMiB, card.kv_dtype, card.kv_tokens, card.block_size,
+      card.kv_bytes_per_token);
+  if (card.context_max > 0 && card.kv_tokens > 0) {
+    log(LogLevel::kInfo, "Maximum concurrency for {} tokens per request: {:.2f}x", card.context_max,
+        static_cast<double>(card.kv_tokens) / static_cast<double>(card.context_max));
+  }
+}
+
+class Program {
+ public:
+  explicit Program(const Settings& settings)
+      : settings_(settings), service_(settings), http_(http_options(settings), service_) {
+    service_.bind_http(http_);
+  }
+
+  int run() {
+    if (const Status listening = http_.listen(); !listening) {
+      log(LogLevel::kError, "{}", listening.error().message);
+      return kExitFailure;
+    }
+    if (const Status loaded = load(); !loaded) {
+      log(LogLevel::kError, "{}", loaded.error().message);
+      http_.stop();
+      return kExitFailure;
+    }
+    write_all(STDOUT_FILENO, fmt::format("quire: ready on {}\n", http_.url()));
+    const int number = signals_.wait(kForever).value_or(SIGTERM);
+    log(LogLevel::kInfo, "signal {}: draining", number);
+    const int status = drain();
+    http_.stop();
+    engine_.reset();
+    log(LogLevel::kInfo, "exit {}", status);
+    return status;
+  }
+
+ private:
+  Status load() {
+    auto loading = std::async(
+        std::launch::async, [config = settings_.engine] { return engine::create_engine(config); });
+    while (loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      if (signals_.wait(kPoll)) {  // there is no work to lose, and loading cannot be interrupted
+        log(LogLevel::kInfo, "ended while loading");
+        std::_Exit(kExitOk);
+      }
+    }
+    QUIRE_ASSIGN(engine_, loading.get());
+    log_banner(engine_->card());
+    Backend backend;
+    backend.engine = engine_.get();
+    QUIRE_ASSIGN(backend.render_chat, load_chat_renderer(settings_.engine.model));
+    backend.model_names = model_names(settings_);
+    service_.attach(std::move(backend));
+    return {};
+  }
+
+  // Lets requests in flight finish; the exit status tells whether they could.
+  int drain() {
+    service_.begin_drain();
+    http_.begin_drain();
+    const Time end = SteadyClock().now() + from_seconds(settings_.drain_timeout_s);
+    while (http_.busy_connections() > 0) {
+      const std::optional<int> second = signals_.wait(kPoll);
+      if (!second && SteadyClock().now() < end) continue;
+      log(LogLevel::kWarning, "{} requests were cut off", http_.busy_connections());
+      service_.cut_off();
+      const Time flushed = SteadyClock().now() + kFlush;
+      while (http_.busy_connections() > 0 && SteadyClock().now() < flushed) {
+        if (signals_.wait(kPoll)) break;
+      }
+      return second ? kExitSignal + *second : kExitFailure;
+    }
+    return kExitOk;
+  }
+
+  Signals signals_;
+  const Settings settings_;
+  Service service_;
+  HttpServer http_;
+  std::unique_ptr<engine::Engine> engine_;  // goes before the connections that its outputs reach
+};
+
+}  // namespace
+
+int run_serve(std::span<const std::string> arguments) {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  const ParsedSettings parsed = parse_settings(arguments, environment);
+  if (parsed.help) {
+    write_all(STDOUT_FILENO, settings_help());
+    return kExitOk;
+  }
+  for (const std::string& error : parsed.errors) write_all(STDERR_FILENO, "quire: " + error + "\n");
+  if (!parsed.errors.empty()) {
+    write_all(STDERR_FILENO, "quire: see quire serve --help\n");
+    return kExitUsage;
+  }
+  set_log(level_of(parsed.settings.log_level),
+          parsed.settings.log_format == "json" ? LogFormat::kJson : LogFormat::kText);
+  for (const std::string& warning : parsed.warnings) log(LogLevel::kWarning, "{}", warning);
+  return Program(parsed.settings).run();
+}
+
+}  // namespace quire::server

@@ -1,0 +1,18 @@
+// /tokenize, /detokenize and /apply-template: text to tokens and back, as generation would see it.
+#pragma once
+
+#include <string_view>
+
+#include "server/backend.h"
+#include "server/http_types.h"
+
+namespace quire::server {
+
+HttpResponse tokenize_answer(const Backend& backend, const RequestPolicy& policy,
+                             std::string_view body);
+HttpResponse detokenize_answer(const Backend& backend, const RequestPolicy& policy,
+                               std::string_view body);
+HttpResponse apply_template_answer(const Backend& backend, const RequestPolicy& policy,
+                                   std::string_view body);
+
+}  // namespace quire::server

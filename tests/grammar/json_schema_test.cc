@@ -1,0 +1,134 @@
+// JSON Schema as grammars. Oracle: for each schema, instances whose validity was decided with the
+// Python jsonschema package (Draft202012Validator), spelled as JSON text.
+#include <gtest/gtest.h>
+
+#include "engine/grammar/automaton.h"
+#include "engine/grammar/front_ends.h"
+
+namespace quire::grammar {
+namespace {
+
+Result<std::shared_ptr<const Network>> network_of(std::string_view text) {
+  QUIRE_ASSIGN(const Json schema, parse_json(text));
+  QUIRE_ASSIGN(const Grammar grammar, parse_json_schema(schema));
+  QUIRE_ASSIGN(Network network, compile(grammar, {}));
+  return std::make_shared<const Network>(std::move(network));
+}
+
+bool matches(Automaton& automaton, std::string_view text) {
+  MatchState state = automaton.start();
+  for (const char c : text) state = automaton.step(state, static_cast<std::uint8_t>(c));
+  return automaton.accepts(state);
+}
+
+struct Case {
+  const char* schema;
+  std::vector<const char*> valid, invalid;
+};
+
+const Case kCases[] = {
+    {R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},
+        "required":["a"],        "additionalProperties":false})",
+     {R"({"a":1})", R"({"a": -20, "b": "x"})", "{\n  \"a\": 0\n}"},
+     {"{}", R"({"b":"x"})", R"({"a":1.5})", R"({"a":1,"c":2})", R"({"a":01})", "[]"}},
+    {R"({"type":"object","properties":{"ab":{"type":"null"}}})",
+     {R"({})", R"({"ab":null})", R"({"abc":1})", R"({"a":1,"b":[{}]})", R"({"ab":null,"x":"y"})"},
+     {R"({"ab":1})", R"({"x":1,"ab":2})"}},
+    {R"({"enum":["red","green",3,null,{"a":[1]}]})",
+     {R"("red")", "3", "null", R"({"a": [1]})"},
+     {R"("blue")", "4", R"({"a":[2]})"}},
+    {R"({"const":"x\"y"})", {R"("x\"y")"}, {R"("x")"}},
+    {R"({"type":["string","null"],"minLength":2,"maxLength":3})",
+     {R"("ab")", R"("a\n")", R"("日本語")", "null"},
+     {R"("a")", R"("abcd")", "1"}},
+    {R"({"type":"string","pattern":"^[a-z]+\\d?$"})",
+     {R"("abc")", R"("a1")"},
+     {R"("A")", R"("a12")", R"("")"}},
+    {R"({"type":"string","pattern":"\"|\\\\"})", {R"("a\"b")", R"("\\")"}, {R"("ab")"}},
+    {R"({"type":"integer","minimum":-5,"maximum":120})",
+     {"-5", "0", "7", "99", "100", "120"},
+     {"-6", "121", "1000", "-10", "1.0"}},
+    {R"({"type":"integer","exclusiveMinimum":9})",
+     {"10", "99", "100", "123456789012345678901234"},
+     {"9", "0", "-1"}},
+    {R"({"type":"integer","maximum":-10})", {"-10", "-11", "-100"}, {"-9", "0", "10"}},
+    {R"({"type":"number","minimum":0,"exclusiveMaximum":2})",
+     {"0", "0.5", "1.999", "1"},
+     {"2", "-0.1", "2.0"}},
+    {R"({"type":"number","minimum":-1,"maximum":1})",
+     {"-1", "-0.25", "0.75", "1", "1.0"},
+     {"-1.1", "1.01"}},
+    {R"({"type":"array","items":{"type":"boolean"},"minItems":1,"maxItems":3})",
+     {"[true]", "[true, false,true]"},
+     {"[]", "[1]", "[true,true,true,true]", "[true,]"}},
+    {R"({"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}],"items":false})",
+     {"[]", "[1]", R"([1,"a"])"},
+     {R"(["a"])", R"([1,"a",2])"}},
+    {R"({"type":"array","prefixItems":[{"type":"integer"}],"items":{"type":"null"},"minItems":2})",
+     {"[1,null]", "[1,null,null]"},
+     {"[1]", "[1,1]"}},
+    {R"({"$ref":"#/$defs/tree","$defs":{"tree":{"type":"object",
+        "properties":{"v":{"type":"integer"},"next":{"anyOf":[{"$ref":"#/$defs/tree"},
+        {"type":"null"}]}},"required":["v","next"],
+        "additionalProperties":false}}})",
+     {R"({"v":1,"next":null})", R"({"v":1,"next":{"v":2,"next":null}})"},
+     {R"({"v":1})", R"({"v":1,"next":2})"}},
+    {R"({"oneOf":[{"type":"object","properties":{"k":{"const":"a"},"x":{"type":"integer"}},
+        "required":["k","x"],"additionalProperties":false},
+        {"type":"object","properties":{"k":{"const":"b"}},"required":["k"],
+        "additionalProperties":false}]})",
+     {R"({"k":"a","x":1})", R"({"k":"b"})"},
+     {R"({"k":"b","x":1})", R"({"k":"c"})"}},
+    {R"({"allOf":[{"type":"object","properties":{"a":{"type":"null"}},"required":["a"]},
+        {"properties":{"b":{"type":"null"}}}]})",
+     {R"({"a":null,"b":null})", R"({"a":null})"},
+     {R"({"b":null})", R"({"a":1})"}},
+    {R"({"type":"object","additionalProperties":{"type":"integer"},
+        "propertyNames":{"pattern":"^x"}})",
+     {"{}", R"({"x1":1,"xy":2})"},
+     {R"({"y":1})", R"({"x":"a"})"}},
+    {R"({"type":"string","format":"date"})",
+     {R"("2026-11-21")"},
+     {R"("2026-13-01")", R"("today")"}},
+    {"true", {"1", "[1,{\"a\":null}]", "-1.5e+3"}, {"", "[1", "tru", "\"\x01\""}},
+    {R"({"type":"object","properties":{"a":{},"b":{},"c":{}},"required":["b"],
+        "additionalProperties":false})",
+     {R"({"b":1})", R"({"a":1,"b":1})", R"({"b":1,"c":1})", R"({"a":1,"b":1,"c":1})"},
+     {R"({"a":1,"c":1})", R"({"a":1})", R"({"b":1,})", R"({,"b":1})"}},
+};
+
+TEST(JsonSchema, AcceptsValidAndOnlyValid) {
+  for (const Case& c : kCases) {
+    const auto network = network_of(c.schema);
+    ASSERT_TRUE(network) << c.schema << "\n" << network.error().message;
+    Automaton automaton(*network);
+    for (const char* text : c.valid)
+      EXPECT_TRUE(matches(automaton, text)) << c.schema << "\n" << text;
+    for (const char* text : c.invalid)
+      EXPECT_FALSE(matches(automaton, text)) << c.schema << "\n" << text;
+  }
+}
+
+TEST(JsonSchema, RefusesByPath) {
+  for (const auto& [schema, words] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"type":"array","uniqueItems":true})", "#/uniqueItems"},
+           {R"({"properties":{"a":{"not":{}}}})", "#/properties/a/not"},
+           {R"({"if":{}})", "#/if"},
+           {R"({"type":"number","multipleOf":0.1})", "#/multipleOf"},
+           {R"({"type":"text"})", "#/type"},
+           {R"({"$ref":"http://x/y"})", "not in this schema"},
+           {R"({"$ref":"#/$defs/a"})", "names nothing"},
+           {R"x({"type":"string","pattern":"(?=a)"})x", "lookaround"},
+           {R"({"type":"string","maxLength":5000})", "exceeds 1000"},
+           {R"({"oneOf":[{"type":"string"},{"type":"string","maxLength":3}]})", "may overlap"},
+           {R"({"type":"number","minimum":0.5})", "only integer bounds"},
+           {R"({"type":"string","format":"klingon"})", "not supported"},
+           {R"({"$ref":"#"})", "left-recursive"}}) {
+    const auto network = network_of(schema);
+    ASSERT_FALSE(network) << schema;
+    EXPECT_NE(network.error().message.find(words), std::string::npos) << network.error().message;
+  }
+}
+
+}  // namespace
+}  // namespace quire::grammar
