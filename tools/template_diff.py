@@ -70,7 +70,7 @@ class Generator:
             left, right = inner(), inner()
             operator = self.pick(BINARY)
             if operator == "**":
-                right = self.pick(["0", "1", "2", "-1", "0.5"])
+                right = self.pick(["0", "1", "2", "-1"])
             return self.pick(["{} {} {}", "({} {} {})"]).format(left, operator, right)
         if kind in (5, 6, 7):
             return f"{self.maybe_parenthesized(inner())}|{self.pick(FILTERS)}"
@@ -157,8 +157,8 @@ def main():
             continue
         finally:
             signal.alarm(0)
-        # Addresses and huge results cannot be compared; bytes are not supported here.
-        if " at 0x" in result.get("text", "").lower() or len(result.get("text", "")) > 100_000:
+        # Addresses and huge results cannot be compared.
+        if "0x7" in result.get("text", "").lower() or len(result.get("text", "")) > 100_000:
             continue
         cases.append({"context": "main", "template": source, **result})
     with open(output, "w", encoding="utf-8") as file:
