@@ -34,7 +34,8 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
         choices_(plan_.prompts.size() * static_cast<std::size_t>(plan_.n)),
         last_token_at_(choices_.size(), Time::zero()) {}
 
-  // Worker thread. Nothing is left in the engine when it fails.
+  // Worker thread. When it fails, fail() must follow: it cancels the prompts that were admitted,
+  // after the answer, so that their abort cannot become the answer.
   Status submit();
   void begin();
   const ExchangePtr& exchange() const { return exchange_; }
@@ -80,10 +81,7 @@ Status GenerationTask::submit() {
       });
     };
     auto id = engine_.submit(std::move(plan_.prompts[i].request), std::move(sink));
-    if (!id) {
-      cancel_all();
-      return tl::unexpected(id.error());
-    }
+    if (!id) return tl::unexpected(id.error());
     ids_.push_back(*id);
   }
   return {};
@@ -232,12 +230,12 @@ void GenerationTask::fail(const ApiError& error) {
   if (answered_) return;
   answered_ = true;
   held_.clear();
-  cancel_all();
   if (begun_ && plan_.stream) {
     exchange_->end(sse_event(error_body(error)) + std::string(kSseDone));
   } else {
     exchange_->respond(error_response(error));
   }
+  cancel_all();
 }
 
 GenerationService::GenerationService(const Backend& backend, const RequestPolicy& policy,
