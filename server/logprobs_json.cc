@@ -19,7 +19,7 @@ Json bytes_json(const std::string& bytes) {
   return out;
 }
 
-std::string id_text(std::int32_t id) { return fmt::format("token_id:{}", id); }
+std::string id_text(std::int32_t id) { return fmt::format("token:{}", id); }
 
 Json chat_entry(const text::Tokenizer& tokenizer, std::int32_t id, float logprob,
                 const LogprobsStyle& style) {

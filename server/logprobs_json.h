@@ -10,7 +10,7 @@
 namespace quire::server {
 
 struct LogprobsStyle {
-  bool tokens_as_ids = false;  // "token_id:123" instead of the text
+  bool tokens_as_ids = false;  // "token:123" instead of the text
   int top = 0;                 // alternatives per token
 };
 

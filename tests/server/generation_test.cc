@@ -221,7 +221,7 @@ TEST(Generation, PromptLogprobsAndIdsAsText) {
   const Json choice = post(server.port(), kCompletionPath, body).json()["choices"][0];
   EXPECT_TRUE(choice["prompt_logprobs"][0].is_null());
   EXPECT_EQ(choice["prompt_logprobs"][1]["98"]["decoded_token"], "b");
-  EXPECT_TRUE(choice["logprobs"]["tokens"][0].get<std::string>().starts_with("token_id:"));
+  EXPECT_TRUE(choice["logprobs"]["tokens"][0].get<std::string>().starts_with("token:"));
 }
 
 TEST(Generation, StopTokensAreNamed) {
