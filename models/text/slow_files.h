@@ -1,4 +1,4 @@
-// Tokenizers of checkpoints without tokenizer.json: SentencePiece models, tiktoken files, vocab.json
+// Tokenizers of checkpoints without tokenizer.json: SentencePiece, tiktoken, vocab.json
 // with merges.txt, vocab.txt, and PLaMo's tokenizer.jsonl.
 #pragma once
 
