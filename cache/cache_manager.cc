@@ -35,7 +35,9 @@ CacheManager::Impl::Impl(const CacheConfig& settings)
              settings.debug_hash_bits}),
       states(settings.state_slots),
       evicted(page_total(settings)),
-      nodes_max(std::max<std::int64_t>(65536, 8 * page_total(settings))) {
+      nodes_max(settings.index_nodes_max > 0
+                    ? settings.index_nodes_max
+                    : std::max<std::int64_t>(65536, 8 * page_total(settings))) {
   CHECK(group_count() > 0 || recurrent(), "a cache of neither pages nor states");
   for (const GroupConfig& group : config.groups) {
     CHECK(group.page_count > 0 && group.window >= 0, "a KV group of {} pages, window {}",

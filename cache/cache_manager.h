@@ -27,8 +27,9 @@ struct CacheConfig {
   std::int32_t state_slots = 0;     // working and published together; 0: no recurrent layers
   int state_stride_tokens = 512;    // extra snapshots during a long prefill
   bool prefix_cache = true;
-  Hash128 fingerprint = {};   // model, formats and page geometry: part of every page hash
-  int debug_hash_bits = 128;  // fewer make collisions, for tests
+  std::int64_t index_nodes_max = 0;  // known pages of tokens; 0: 8 for each page, at least 65,536
+  Hash128 fingerprint = {};          // model, formats and page geometry: part of every page hash
+  int debug_hash_bits = 128;         // fewer make collisions, for tests
 };
 
 struct CacheStats {

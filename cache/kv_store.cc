@@ -30,8 +30,9 @@ void KvStore::execute(std::span<const PageCopy> page_copies,
   for (const PageCopy& copy : page_copies) {
     // The whole page: which bytes belong to the leading tokens differs by layout, and slots past
     // them are written before they are read.
-    std::memcpy(page(copy.group, copy.to), page(copy.group, copy.from),
-                static_cast<std::size_t>(page_bytes_[static_cast<std::size_t>(copy.group)]));
+    std::byte* const to = page(copy.group, copy.to);
+    const auto bytes = page_bytes_[static_cast<std::size_t>(copy.group)];
+    std::memcpy(to, page(copy.group, copy.from), static_cast<std::size_t>(bytes));
   }
   const auto state_bytes = static_cast<std::size_t>(config_.state_bytes);
   for (const StateCopy& copy : state_copies) {

@@ -18,8 +18,7 @@ std::vector<std::int64_t> snapshot_positions(const SnapshotWish& wish) {
     if (at > wish.computed) positions.push_back(at);
   }
   std::ranges::sort(positions);
-  const auto doubles = std::ranges::unique(positions);
-  positions.erase(doubles.begin(), doubles.end());
+  positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
   return positions;
 }
 

@@ -215,7 +215,9 @@ Engine::CacheReset ThreadedEngine::reset_cache() {
 EngineStats ThreadedEngine::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = stats_;
-  stats.waiting = std::max(stats.waiting, open_choices_ - stats.running);
+  // The snapshot is of the last step; what was submitted and what ended since is known exactly.
+  stats.running = std::min(stats.running, open_choices_);
+  stats.waiting = open_choices_ - stats.running;
   stats.unknown_cancels = unknown_cancels_;
   return stats;
 }

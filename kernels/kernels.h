@@ -6,6 +6,7 @@
 //  - "lanes": element i goes to lane i % 16 by fma or add in ascending order (missing elements are
 //    not added); the 16 lanes reduce by the tree l[i] += l[i + 8], += 4, += 2, += 1.
 // Transcendental functions are our own polynomials (kernels/simd/math.h), the same on every row.
+// NaN propagates everywhere, but which payload survives is not promised.
 // Row pointers need no alignment; PackedMatrix data has 64 bytes. Outputs may alias inputs only
 // where said.
 #pragma once
@@ -45,7 +46,8 @@ struct Matmul {
 
 // y = norm(x) per group of width / groups elements; the sum of squares (and of elements) in lanes.
 // RMS: y = x * (1 / sqrt(mean(x^2) + eps)) * (weight + weight_offset).
-// Layer: the mean is subtracted first, bias added last. weight and bias may be null (1 and 0).
+// Layer: the mean is subtracted first, bias added last. weight and bias may be null (1 and 0);
+// REQUIRES: weight_offset 0 where weight is null.
 // y may be x.
 struct Norm {
   const float* x = nullptr;  // [rows, width]
@@ -96,8 +98,10 @@ struct KvWrite {
 // heads. Row r at position p = position + r sees keys j with first_key(p) <= j <= p.
 // Fixed order: the context is cut into segments at absolute multiples of kSegment tokens; within a
 // segment scores are lane dot products (over E_k) times `scale`, the maximum is exact, the
-// denominator is a lane sum by j % 16, the output is sequential over j; segments merge ascending.
-// Keys that are not visible are never multiplied (they may hold NaN).
+// denominator is a lane sum by j % 16, the output is sequential over j; segments merge ascending:
+// total = fma(total, exp(M_old - M), segment * exp(m - M)) with M = max(M_old, m); a sink merges
+// last. Keys that are not visible leave no trace (they may hold NaN), and pages that hold no key
+// visible to some row are not read.
 struct Attention {
   static constexpr std::int64_t kSegment = 256;
   PagedKv kv;
@@ -134,8 +138,8 @@ struct Conv1d {
 };
 
 // Gated delta rule for one value head, token by token in this order at every chunk size:
-// S *= decay; u = beta * (v - S k) ; S += u k^T ; o = S q. S is [V, K] row-major, dot products over
-// K in lanes. q and k are normalised and scaled by the caller.
+// S *= decay; u = beta * (v - S k); S = fma(u, k^T, S); o = S q. S is [V, K] row-major, dot
+// products over K in lanes. q and k are normalised and scaled by the caller.
 struct GatedDelta {
   const float* q = nullptr;  // [rows, key_dim]
   const float* k = nullptr;
@@ -151,7 +155,7 @@ struct GatedDelta {
   std::int64_t rows = 0, key_dim = 0, value_dim = 0;
 };
 
-// Mamba-2 scan for one head, token by token: S = decay * S + (dt * x) B^T; y = S C + d * x.
+// Mamba-2 scan for one head, token by token: S = fma(dt * x, B^T, decay * S); y = fma(d, x, S C).
 // S is [P, N] row-major, dot products over N in lanes.
 struct Ssd {
   const float* x = nullptr;  // [rows, P]

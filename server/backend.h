@@ -6,22 +6,12 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "models/load/json.h"
+#include "models/text/chat_messages.h"
 
 namespace quire::server {
 
-// A conversation as a request has it; arrays and objects, checked for type only.
-struct ChatPrompt {
-  Json messages = Json::array();
-  Json tools = nullptr;
-  Json documents = nullptr;
-  Json kwargs = Json::object();
-  bool add_generation_prompt = true;
-  bool continue_final_message = false;
-};
-
 // The prompt's text. Called from worker threads; kInvalid names the field at fault.
-using ChatRenderer = std::function<Result<std::string>(const ChatPrompt&)>;
+using ChatRenderer = std::function<Result<std::string>(const text::ChatRequest&)>;
 
 struct Backend {
   engine::Engine* engine = nullptr;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "server/commands.h"
 #include "server/edit_distance.h"
 #include "server/info_endpoints.h"
 #include "server/serve.h"
@@ -21,6 +22,8 @@ constexpr std::string_view kUsage =
     "\n"
     "Commands:\n"
     "  serve            serve a checkpoint over HTTP (quire serve --help)\n"
+    "  tokenize         text to token ids and back, line by line\n"
+    "  apply-template   a chat template over a context\n"
     "\n"
     "Flags:\n"
     "  --help           this text\n"
@@ -38,6 +41,8 @@ int main(int argc, char** argv) {
   const std::string command = arguments.empty() ? "" : arguments[0];
   const std::span<const std::string> rest = std::span(arguments).subspan(arguments.empty() ? 0 : 1);
   if (command == "serve") return quire::server::run_serve(rest);
+  if (command == "tokenize") return quire::server::run_tokenize(rest);
+  if (command == "apply-template") return quire::server::run_apply_template(rest);
   if (command == "--help" || command == "-h" || command == "help") {
     write_text(STDOUT_FILENO, kUsage);
     return kExitOk;
@@ -48,8 +53,10 @@ int main(int argc, char** argv) {
   }
   std::string message = command.empty() ? "quire: a command is missing\n"
                                         : fmt::format("quire: unknown command \"{}\"\n", command);
-  if (quire::server::edit_distance(command, "serve") <= 2) {
-    message += "quire: did you mean serve?\n";
+  for (const char* known : {"serve", "tokenize", "apply-template"}) {
+    if (quire::server::edit_distance(command, known) <= 2) {
+      message += fmt::format("quire: did you mean {}?\n", known);
+    }
   }
   write_text(STDERR_FILENO, message + std::string(kUsage));
   return kExitUsage;

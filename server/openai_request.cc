@@ -381,8 +381,8 @@ tl::expected<Ids, ApiError> read_token_ids(const Json& list, const std::string& 
   return ids;
 }
 
-tl::expected<ChatPrompt, ApiError> read_chat_prompt(const Fields& fields) {
-  ChatPrompt chat;
+tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields) {
+  text::ChatRequest chat;
   const Json* messages = fields.get("messages");
   if (messages == nullptr) return api_fail(kBadRequest, "messages", "messages is missing");
   if (messages->empty() || messages->size() > kMessagesMax) {

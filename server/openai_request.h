@@ -43,7 +43,7 @@ tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::s
                                                        const RequestPolicy& policy);
 
 // The conversation of a chat, tokenize or apply-template body.
-tl::expected<ChatPrompt, ApiError> read_chat_prompt(const Fields& fields);
+tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields);
 
 // Ok when `model` is absent or one of ours.
 tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "server/chat_renderer.h"
 #include "server/info_endpoints.h"
 #include "server/service.h"
 #include "server/settings.h"
@@ -154,6 +155,7 @@ class Program {
     log_banner(engine_->card());
     Backend backend;
     backend.engine = engine_.get();
+    QUIRE_ASSIGN(backend.render_chat, load_chat_renderer(settings_.engine.model));
     backend.model_names = model_names(settings_);
     service_.attach(std::move(backend));
     return {};

@@ -32,9 +32,8 @@ LatentAttention parse_attention(const Config& c) {
 MixtureOfExperts parse_experts(const Config& c) {
   const char* key = c.has("num_local_experts") ? "num_local_experts" : "n_routed_experts";
   MixtureOfExperts moe = read_experts(c, key);
-  const int shared = c.count("n_shared_experts", 1);
-  c.require(shared <= 64, "n_shared_experts", "{} exceeds 64", shared);
-  moe.shared_inner = moe.inner * shared;
+  moe.shared_inner =
+      c.width("n_shared_experts", std::int64_t{moe.inner} * c.count("n_shared_experts", 1));
   moe.router = {
       .score = Router::Score::kSigmoid,
       .selection_bias = true,

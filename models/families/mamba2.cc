@@ -35,6 +35,8 @@ Mamba2 parse_mixer(const Config& c, const Norm& norm) {
   c.require(inner == wanted, "num_heads",
             "{} times head_dim {} is not hidden_size times expand, {}", mixer.heads, mixer.head_dim,
             wanted);
+  c.width("num_heads", inner);
+  c.width("state_size", std::int64_t{2} * mixer.groups * mixer.state_dim);
   c.require(c.size("intermediate_size", 1) == 1 || c.size("intermediate_size") == inner,
             "intermediate_size", "must be num_heads * head_dim = {}", inner);
   c.require(mixer.heads % mixer.groups == 0, "num_heads", "{} is not a multiple of n_groups {}",

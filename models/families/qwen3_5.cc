@@ -15,6 +15,8 @@ GatedDelta parse_delta(const Config& c) {
                    .gated_norm = read_rms_norm(c, "rms_norm_eps", 1e-6)};
   c.require(delta.value_heads % delta.key_heads == 0, "linear_num_value_heads",
             "{} is not a multiple of linear_num_key_heads {}", delta.value_heads, delta.key_heads);
+  c.width("linear_num_key_heads", std::int64_t{2} * delta.key_heads * delta.key_dim);
+  c.width("linear_num_value_heads", std::int64_t{delta.value_heads} * delta.value_dim);
   c.require(c.word("hidden_act", "silu") == "silu", "hidden_act", "must be silu");
   c.ignore("mamba_ssm_dtype");  // states are f32 here
   return delta;

@@ -123,6 +123,12 @@ void Config::fault(std::string_view key, std::string message) const {
   add_fault(fmt::format("{} {}", path(key), message), false);
 }
 
+int Config::width(std::string_view key, std::int64_t product) const {
+  if (product <= kSizeMax) return static_cast<int>(product);
+  fault(key, fmt::format("makes a width of {}, more than {}", product, kSizeMax));
+  return 1;
+}
+
 void Config::unsupported(std::string_view key, std::string_view why) const {
   add_fault(fmt::format("{}: {}", path(key), why), true);
 }

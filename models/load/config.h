@@ -77,6 +77,8 @@ class Config {
                Args&&... args) const {
     if (!good) fault(key, fmt::format(format, std::forward<Args>(args)...));
   }
+  // A width that follows from several keys; above kSizeMax it is a fault of `key`, and 1.
+  int width(std::string_view key, std::int64_t product) const;
   // Records that the key's value is known but not supported here.
   void unsupported(std::string_view key, std::string_view why) const;
 

@@ -187,6 +187,7 @@ Attention read_attention(const Config& c, int head_dim, const RopeKeys& keys) {
   }
   attention.head_dim = c.size("head_dim", head_dim);
   c.require(attention.head_dim % 2 == 0, "head_dim", "must be even, got {}", attention.head_dim);
+  c.width("num_attention_heads", std::int64_t{2} * attention.heads * attention.head_dim);
   attention.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(attention.head_dim)));
   attention.rope = read_rope(c, attention.head_dim, keys);
   return attention;

@@ -17,9 +17,8 @@ ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, std::int32_t>> tokens
   labels_.assign(1, 0);
   for (std::size_t node = 0; node < spans.size(); ++node) {
     auto [begin, end, depth] = spans[node];
-    if (begin < end && tokens[begin].first.size() == depth) {
+    if (begin < end && tokens[begin].first.size() == depth)
       nodes_[node].id = tokens[begin++].second;
-    }
     nodes_[node].children_begin = static_cast<std::uint32_t>(nodes_.size());
     while (begin < end) {
       const char label = tokens[begin].first[depth];

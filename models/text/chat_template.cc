@@ -24,6 +24,14 @@ std::string place(std::string_view source, std::size_t offset) {
   return fmt::format("line {}, column {}", line, jinja::count_code_points(start) + 1);
 }
 
+std::int64_t count_values(const Json& json) {
+  std::int64_t count = 1;
+  if (json.is_structured()) {
+    for (const Json& member : json) count += count_values(member);
+  }
+  return count;
+}
+
 }  // namespace
 
 struct ChatTemplate::Compiled {
@@ -62,12 +70,14 @@ Result<ChatTemplate> ChatTemplate::compile(std::string_view source, const Templa
 }
 
 Result<std::string> ChatTemplate::render(const Json& context, std::int64_t now_unix) const {
+  TemplateLimits limits = compiled_->limits;
+  limits.fuel += std::min(limits.fuel_per_value * count_values(context), 15 * limits.fuel);
   const auto variable = [&](const std::string& name) -> std::optional<jinja::Value> {
     const Json* found = find_member(context, name);
     if (found == nullptr) return std::nullopt;
     return jinja::Value::from_json(*found);
   };
-  jinja::Interpreter interpreter(compiled_->source, {variable, now_unix}, compiled_->limits);
+  jinja::Interpreter interpreter(compiled_->source, {variable, now_unix}, limits);
   try {
     return interpreter.run();
   } catch (const jinja::TemplateError& error) {

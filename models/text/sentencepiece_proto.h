@@ -36,8 +36,8 @@ struct SentencePieceFile {
 };
 
 // Refuses what libsentencepiece 0.1.97 would crash on, and what no real model has: a damaged
-// normalization table, repeated or empty pieces, text that is no UTF-8, scores that are not finite,
-// byte pieces that are not exactly <0x00> to <0xFF>, ids outside the pieces.
+// normalization table, repeated or empty pieces, text that is not UTF-8, scores that are not
+// finite, byte pieces that are not exactly <0x00> to <0xFF>, ids outside the pieces.
 Result<SentencePieceFile> read_sentencepiece_file(std::string_view bytes);
 
 }  // namespace quire::text

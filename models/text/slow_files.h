@@ -1,5 +1,5 @@
-// Tokenizers of checkpoints without tokenizer.json: SentencePiece, tiktoken, vocab.json
-// with merges.txt, vocab.txt, and PLaMo's tokenizer.jsonl.
+// Tokenizers of checkpoints without a tokenizer.json: SentencePiece models, tiktoken files,
+// vocab.json with merges.txt, vocab.txt, and PLaMo's tokenizer.jsonl.
 #pragma once
 
 #include <optional>

@@ -19,10 +19,11 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::string& folder) {
   if (json.is_null()) {
     QUIRE_ASSIGN(auto parts, parts_of_slow_files(folder, config));
     if (!parts) {
-      return fail(ErrorCode::kNotFound,
-                  "{} has no tokenizer: neither tokenizer.json nor a SentencePiece model, a "
-                  "tiktoken file, tokenizer.jsonl, vocab.json with merges.txt, or vocab.txt",
-                  folder);
+      return fail(
+          ErrorCode::kNotFound,
+          "{} has no tokenizer: neither tokenizer.json nor a SentencePiece model, a tiktoken "
+          "file, tokenizer.jsonl, vocab.json with merges.txt, or vocab.txt",
+          folder);
     }
     return make_pipeline(std::move(*parts));
   }

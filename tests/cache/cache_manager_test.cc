@@ -144,7 +144,8 @@ INSTANTIATE_TEST_SUITE_P(Layouts, ManagerRandom,
                          testing::Values(Layout{4, {0}, false, 128}, Layout{1, {0}, false, 4},
                                          Layout{4, {0, 6}, false, 3}, Layout{3, {2}, false, 128},
                                          Layout{4, {}, true, 128}, Layout{4, {0}, true, 128},
-                                         Layout{2, {0, 5}, true, 3}, Layout{16, {0}, false, 2}));
+                                         Layout{2, {0, 5}, true, 3}, Layout{4, {0, 0}, true, 128},
+                                         Layout{16, {0}, false, 2}));
 
 TEST(CacheManager, TailIsLostFirst) {
   CacheConfig config;

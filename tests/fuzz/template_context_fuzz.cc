@@ -10,17 +10,21 @@
 namespace {
 
 constexpr const char* kSource = R"({%- macro show(v, depth=0) -%}
-{%- if v is mapping -%}{ {%- for k, x in v|dictsort -%}{{ k|string|title }}={{ show(x, depth + 1) }};
+{%- if v is mapping -%}{ {%- for k, x in v|dictsort -%}{{ k|string|title }}
+={{ show(x, depth + 1) }};
 {%- endfor -%} }
-{%- elif v is string -%}{{ v|trim|replace('a', 'b') }}{{ v[1:-1] }}{{ v[::-1]|upper }}{{ v.split()|length }}
-{%- elif v is sequence -%}[{%- for x in v -%}{{ loop.previtem is defined }}{{ show(x) }},{%- endfor -%}]
+{%- elif v is string -%}{{ v|trim|replace('a', 'b') }}{{ v[1:-1] }}
+{{ v[::-1]|upper }}{{ v.split()|length }}
+{%- elif v is sequence -%}[{%- for x in v -%}
+{{ loop.previtem is defined }}{{ show(x) }},{%- endfor -%}]
 {%- else -%}{{ v }}{{ v|int }}{{ '%s' % v }}{%- endif -%}
 {%- endmacro -%}
 {%- for m in messages -%}
 <{{ m.role }}>{%- if m.content is string -%}{{ m.content }}
 {%- else -%}{%- for p in m.content -%}{{ p.type }}{{ p.text }}{%- endfor -%}{%- endif -%}
 {%- for c in m.tool_calls -%}{{ c.function.arguments|tojson(indent=1) }}{%- endfor -%}{{ show(m) }}
-{%- endfor -%}{{ tools|tojson }}{{ show(x) }}{{ messages|tojson(sort_keys=true, ensure_ascii=true) }})";
+{%- endfor -%}{{ tools|tojson }}{{ show(x) }}
+{{ messages|tojson(sort_keys=true, ensure_ascii=true) }})";
 
 const quire::text::ChatTemplates& templates() {
   static const auto* const kTemplates = [] {

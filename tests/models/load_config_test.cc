@@ -1,11 +1,12 @@
 // config.json, right and wrong. What must fail follows from the meaning of each key; the configs
 // themselves are those of the golden models, which are known to load.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <set>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include "models/load/config.h"
 #include "models/load/file.h"
 #include "models/load/load.h"
@@ -98,6 +99,19 @@ TEST(ModelConfig, NamesTheFieldAtFault) {
   EXPECT_THAT(error_with("hidden_act", "mish"), HasSubstr("\"mish\" is not supported"));
   EXPECT_THAT(error_with("layer_types", {"full_attention"}), HasSubstr("layer_types"));
   EXPECT_THAT(error_with("head_dim", 7), HasSubstr("head_dim must be even"));
+}
+
+// Each factor is in range, the product would leave an int.
+TEST(ModelConfig, ProductsOfSizesAreBounded) {
+  Json config = llama();
+  config["num_attention_heads"] = config["num_key_value_heads"] = 1 << 20;
+  config["head_dim"] = 1 << 20;
+  EXPECT_THAT(message_of(parse(config)), HasSubstr("num_attention_heads makes a width of"));
+  config = *parse_json(R"({"model_type": "mamba2", "hidden_size": 16777216, "expand": 16777216,
+    "num_heads": 16777216, "head_dim": 16777216, "state_size": 16777216, "n_groups": 1048576,
+    "vocab_size": 10, "num_hidden_layers": 1})");
+  EXPECT_THAT(message_of(parse(config)),
+              AllOf(HasSubstr("num_heads makes"), HasSubstr("state_size makes")));
 }
 
 TEST(ModelConfig, ChecksRopes) {

@@ -216,6 +216,38 @@ TEST(Policy, TheSeniorNeverLosesItsPages) {
   EXPECT_GT(driver.scheduler.stats().preemptions, 0u);
 }
 
+// The senior is slow and the least urgent: a junior that decodes would like its pages best.
+TEST(Policy, TheSeniorIsSafeWhileItIsPrefilled) {
+  SchedulerConfig config;
+  config.ageing = milliseconds(0);
+  config.debug_chunk_tokens = 1;
+  Driver driver(config, full_cache(4, 11));
+  NewRequest senior = Driver::request(1, Driver::prompt(0, 30), 2);
+  senior.priority = 5;
+  driver.submit(senior);
+  // Two steps behind, so that it is the first to need a page that is not there.
+  for (int i = 0; i < 2; ++i) driver.step();
+  driver.submit(Driver::request(2, Driver::prompt(500, 3), 40));
+  std::vector<RequestId> preempted;
+  while (driver.scheduler.has_work()) {
+    const StepPlan& plan = driver.step();
+    preempted.insert(preempted.end(), plan.preempted.begin(), plan.preempted.end());
+  }
+  EXPECT_EQ(preempted, std::vector<RequestId>{2});
+}
+
+// Room for the whole prompt of a running request is not given to the next one.
+TEST(Policy, PromptsThatDoNotFitTogetherRunInTurn) {
+  SchedulerConfig config;
+  config.debug_chunk_tokens = 8;
+  Driver driver(config, full_cache(4, 16));
+  for (RequestId id = 1; id <= 3; ++id) {
+    driver.submit(Driver::request(id, Driver::prompt(static_cast<int>(id) * 100, 40), 2));
+  }
+  driver.run_all();
+  EXPECT_EQ(driver.scheduler.stats().preemptions, 0u);
+}
+
 TEST(Policy, DeadlinesEndRequestsWhereverTheyStand) {
   SchedulerConfig config;
   config.sequences_max = 1;

@@ -8,7 +8,7 @@
 namespace quire::scheduler::sim {
 namespace {
 
-enum Layout { kFull, kFullAndWindow, kWindow, kState, kFullAndState, kLayoutCount };
+enum Layout { kFull, kFullAndWindow, kWindow, kState, kFullAndState, kTwoFull, kLayoutCount };
 
 }  // namespace
 
@@ -30,20 +30,23 @@ Params swarm_params(std::uint64_t seed) {
   cache.page_tokens = page_sizes[below(7)];
   const int pages = std::max(4, log_below(4, 256));
   const int window = 1 + log_below(0, 40);
-  if (layout == kFull || layout == kFullAndWindow || layout == kFullAndState) {
+  if (layout == kFull || layout == kFullAndWindow || layout == kFullAndState ||
+      layout == kTwoFull) {
     cache.groups.push_back({0, pages});
   }
+  if (layout == kTwoFull) cache.groups.push_back({0, std::max(4, log_below(4, 256))});
   if (layout == kFullAndWindow || layout == kWindow) {
     const int least = (window + cache.page_tokens - 2) / cache.page_tokens + 1;
     cache.groups.push_back({window, std::max(least, log_below(1, pages))});
   }
-  if (layout == kState || layout == kFullAndState) {
+  if (layout == kState || layout == kFullAndState || layout == kTwoFull) {
     cache.state_slots = 1 + log_below(0, 40);
     cache.state_stride_tokens = 1 + below(64);
   }
   cache.prefix_cache = below(8) != 0;
   cache.fingerprint = {seed, seed};
   if (below(4) == 0) cache.debug_hash_bits = 2 + below(7);
+  if (below(8) == 0) cache.index_nodes_max = 1 + below(40);
 
   scheduler.sequences_max = log_below(1, 16);
   scheduler.step_tokens_max = log_below(1, 128);

@@ -14,7 +14,7 @@
 
 namespace quire::server {
 
-Result<std::string> fake_chat(const ChatPrompt& chat) {
+Result<std::string> fake_chat(const text::ChatRequest& chat) {
   std::string out;
   for (const Json& message : chat.messages) {
     const Json* role = find_member(message, "role");

@@ -14,7 +14,7 @@
 namespace quire::server {
 
 // "role:content;" for each message, "tools;" when there are tools, "a:" as generation prompt.
-Result<std::string> fake_chat(const ChatPrompt& chat);
+Result<std::string> fake_chat(const text::ChatRequest& chat);
 Backend fake_backend(engine::Engine& engine);
 
 struct TestOptions {

@@ -34,9 +34,11 @@ class PercentFormatter {
     out_ += format_.substr(at_);
     const bool positional = values_.is(Kind::kTuple);
     const bool unused = positional ? next_ < values_.items().size() : next_ == 0;
-    // A single mapping (anything with items, but no string) may stay unused.
-    const bool mapping = values_.is(Kind::kDict) || values_.is(Kind::kList) ||
-                         values_.is(Kind::kObject) || values_.is_undefined();
+    // What Python can subscript, but no string, may stay unused.
+    const bool range =
+        values_.is(Kind::kObject) && dynamic_cast<const Range*>(&values_.as_object()) != nullptr;
+    const bool mapping =
+        values_.is(Kind::kDict) || values_.is(Kind::kList) || values_.is_undefined() || range;
     if (unused && (positional || !mapping) && !keyed_) {
       raise("not all arguments converted during string formatting");
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "models/text/jinja/arguments.h"
 #include "models/text/jinja/operators.h"
 #include "models/text/jinja/repr.h"
 #include "models/text/jinja/unicode.h"
@@ -160,7 +161,18 @@ std::optional<Value> Range::attribute(std::string_view name) {
   if (name == "start") return Value::integer(start);
   if (name == "stop") return Value::integer(stop);
   if (name == "step") return Value::integer(step);
-  return std::nullopt;
+  if (name != "index" && name != "count") return std::nullopt;
+  const Value items = Value::object(shared_from_this());
+  const bool wants_index = name == "index";
+  return make_function(std::string(name), [=](Interpreter&, const Arguments& arguments) {
+    const Bound bound("range method", arguments, {"/value"}, 1);
+    // A float that equals a member is none here.
+    const bool found = bound.at(0).is_integral() && contains(items, bound.at(0));
+    if (!wants_index) return Value::integer(found ? 1 : 0);
+    if (!found) raise("{} is not in range", jinja::repr(bound.at(0)));
+    const auto& range = static_cast<const Range&>(items.as_object());
+    return Value::integer((bound.at(0).as_int() - range.start) / range.step);
+  });
 }
 
 std::string DictView::type() const {

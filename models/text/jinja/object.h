@@ -71,7 +71,7 @@ class Function final : public Object {
 
 Value make_function(std::string name, Function::Body body, int owned_nesting = 0);
 
-class Range final : public Object {
+class Range final : public Object, public std::enable_shared_from_this<Range> {
  public:
   Range(Int start, Int stop, Int step);
   std::string type() const override { return "range"; }

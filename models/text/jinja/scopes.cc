@@ -141,8 +141,7 @@ class Resolver {
       : caller_(names.intern("caller")),
         kwargs_(names.intern("kwargs")),
         varargs_(names.intern("varargs")),
-        loop_(names.intern("loop")),
-        names_(names) {}
+        loop_(names.intern("loop")) {}
 
   void enter(Scoped& scope, Symbols& symbols, bool in_loop) {
     NameCollector(symbols).collect(scope.body);
@@ -291,7 +290,6 @@ class Resolver {
   }
 
   NameId caller_, kwargs_, varargs_, loop_;
-  TokenStream& names_;
   std::size_t offset_ = 0;
 };
 

@@ -123,20 +123,21 @@ Value filter_batch(Interpreter&, const Value& input, const Arguments& arguments)
   const Bound bound("batch", arguments, {"linecount", "fill_with"}, 1);
   const Value size_value = bound.at(0);
   const Value fill = bound.get(1);
-  std::shared_ptr<Cursor> cursor = iterate(input);
-  auto pending = std::make_shared<std::optional<Value>>();
+  std::shared_ptr<Cursor> cursor;  // opened at the first use
+  std::optional<Value> pending;
   return make_generator(
       "generator",
-      [=](Value& batch) {
+      [=](Value& batch) mutable {
+        if (cursor == nullptr) cursor = iterate(input);
         Values items;
         const auto matches = [&] {
           return equal(Value::integer(static_cast<Int>(items.size())), size_value);
         };
-        if (*pending) items.push_back(*std::exchange(*pending, std::nullopt));
+        if (pending) items.push_back(*std::exchange(pending, std::nullopt));
         for (Value item; cursor->next(item);) {
           spend(1);
           if (matches()) {
-            *pending = std::move(item);
+            pending = std::move(item);
             batch = Value::list(std::move(items));
             return true;
           }

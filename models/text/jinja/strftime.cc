@@ -1,6 +1,8 @@
 // The directives of strftime as glibc and Python print them in the C locale.
 #include "models/text/jinja/strftime.h"
 
+#include <optional>
+
 #include <array>
 
 #include "models/text/jinja/budget.h"
@@ -84,94 +86,78 @@ std::string padded(std::int64_t value, int width, char flag, char fill = '0') {
   return digits.size() >= wanted ? digits : std::string(wanted - digits.size(), fill) + digits;
 }
 
-std::string directive(const Moment& m, char c, char flag) {
+// Directives that stand for a longer format.
+std::string_view shorthand(char c) {
+  switch (c) {
+    case 'c': return "%a %b %e %H:%M:%S %Y";
+    case 'D': case 'x': return "%m/%d/%y";
+    case 'F': return "%Y-%m-%d";
+    case 'r': return "%I:%M:%S %p";
+    case 'R': return "%H:%M";
+    case 'T': case 'X': return "%H:%M:%S";
+    default: return {};
+  }
+}
+
+struct Number {
+  std::int64_t value = 0;
+  int width = 1;
+  char fill = '0';
+};
+
+std::optional<Number> number_of(const Moment& m, char c) {
   const int hour12 = m.hour % 12 == 0 ? 12 : m.hour % 12;
+  const auto of_century = [](Int year) {
+    return static_cast<std::int64_t>(floor_modulo(year, 100));
+  };
+  switch (c) {
+    case 'C': return Number{static_cast<std::int64_t>(floor_divide(m.year, 100)), 2};
+    case 'd': return Number{m.day, 2};
+    case 'e': return Number{m.day, 2, ' '};
+    case 'g': return Number{of_century(iso_week(m).year), 2};
+    case 'G': return Number{iso_week(m).year};
+    case 'H': return Number{m.hour, 2};
+    case 'I': return Number{hour12, 2};
+    case 'j': return Number{m.year_day + 1, 3};
+    case 'k': return Number{m.hour, 2, ' '};
+    case 'l': return Number{hour12, 2, ' '};
+    case 'm': return Number{m.month + 1, 2};
+    case 'M': return Number{m.minute, 2};
+    case 's': return Number{m.unix_seconds};
+    case 'S': return Number{m.second, 2};
+    case 'u': return Number{m.weekday == 0 ? 7 : m.weekday};
+    case 'U': return Number{(m.year_day + 7 - m.weekday) / 7, 2};
+    case 'V': return Number{iso_week(m).week, 2};
+    case 'w': return Number{m.weekday};
+    case 'W': return Number{(m.year_day + 7 - (m.weekday + 6) % 7) / 7, 2};
+    case 'y': return Number{of_century(m.year), 2};
+    case 'Y': return Number{m.year};
+    default: return std::nullopt;
+  }
+}
+
+std::string directive(const Moment& m, char c, char flag) {
+  if (const auto longer = shorthand(c); !longer.empty()) {
+    return strftime_utc(longer, m.unix_seconds);
+  }
+  if (const auto number = number_of(m, c)) {
+    return padded(number->value, number->width, flag, number->fill);
+  }
   const auto day = kDays[static_cast<std::size_t>(m.weekday)];
   const auto month = kMonths[static_cast<std::size_t>(m.month)];
-  const auto nested = [&](std::string_view format) { return strftime_utc(format, m.unix_seconds); };
   switch (c) {
-    case 'a':
-      return std::string(day.substr(0, 3));
-    case 'A':
-      return std::string(day);
-    case 'b':
-    case 'h':
-      return std::string(month.substr(0, 3));
-    case 'B':
-      return std::string(month);
-    case 'c':
-      return nested("%a %b %e %H:%M:%S %Y");
-    case 'C':
-      return padded(static_cast<std::int64_t>(floor_divide(m.year, 100)), 2, flag);
-    case 'd':
-      return padded(m.day, 2, flag);
-    case 'D':
-    case 'x':
-      return nested("%m/%d/%y");
-    case 'e':
-      return padded(m.day, 2, flag, ' ');
-    case 'f':
-      return "000000";
-    case 'F':
-      return nested("%Y-%m-%d");
-    case 'g':
-      return padded(static_cast<std::int64_t>(floor_modulo(iso_week(m).year, 100)), 2, flag);
-    case 'G':
-      return padded(iso_week(m).year, 1, flag);
-    case 'H':
-      return padded(m.hour, 2, flag);
-    case 'I':
-      return padded(hour12, 2, flag);
-    case 'j':
-      return padded(m.year_day + 1, 3, flag);
-    case 'k':
-      return padded(m.hour, 2, flag, ' ');
-    case 'l':
-      return padded(hour12, 2, flag, ' ');
-    case 'm':
-      return padded(m.month + 1, 2, flag);
-    case 'M':
-      return padded(m.minute, 2, flag);
-    case 'n':
-      return "\n";
-    case 'p':
-      return m.hour < 12 ? "AM" : "PM";
-    case 'P':
-      return m.hour < 12 ? "am" : "pm";
-    case 'r':
-      return nested("%I:%M:%S %p");
-    case 'R':
-      return nested("%H:%M");
-    case 's':
-      return fmt::format("{}", m.unix_seconds);
-    case 'S':
-      return padded(m.second, 2, flag);
-    case 't':
-      return "\t";
-    case 'T':
-    case 'X':
-      return nested("%H:%M:%S");
-    case 'u':
-      return fmt::format("{}", m.weekday == 0 ? 7 : m.weekday);
-    case 'U':
-      return padded((m.year_day + 7 - m.weekday) / 7, 2, flag);
-    case 'V':
-      return padded(iso_week(m).week, 2, flag);
-    case 'w':
-      return fmt::format("{}", m.weekday);
-    case 'W':
-      return padded((m.year_day + 7 - (m.weekday + 6) % 7) / 7, 2, flag);
-    case 'y':
-      return padded(static_cast<std::int64_t>(floor_modulo(m.year, 100)), 2, flag);
-    case 'Y':
-      return padded(m.year, 1, flag);
-    case 'z':
-    case 'Z':  // datetime.now() knows no zone
-      return "";
-    case '%':
-      return "%";
-    default:
-      return flag == '\0' ? std::string{'%', c} : std::string{'%', flag, c};
+    case 'a': return std::string(day.substr(0, 3));
+    case 'A': return std::string(day);
+    case 'b': case 'h': return std::string(month.substr(0, 3));
+    case 'B': return std::string(month);
+    case 'f': return "000000";
+    case 'n': return "\n";
+    case 'p': return m.hour < 12 ? "AM" : "PM";
+    case 'P': return m.hour < 12 ? "am" : "pm";
+    case 't': return "\t";
+    case 'z': case 'Z': return "";  // datetime.now() knows no zone
+    case '%': return "%";
+    default: return flag == '\0' ? std::string{'%', c} : std::string{'%', flag, c};
   }
 }
 
