@@ -88,11 +88,12 @@ class Reader {
     QUIRE_ASSIGN(const std::string behavior_name, spec.string("behavior"));
     QUIRE_ASSIGN(const SplitBehavior behavior, behavior_of(spec));
     QUIRE_ASSIGN(const bool invert, spec.boolean("invert"));
+    const PatternMeans means = invert ? PatternMeans::kPieces : PatternMeans::kSeparators;
     if (pattern.is_regex) {
-      return spec.at(make_regex_split(pattern.text, behavior, invert));
+      return spec.at(make_regex_split(pattern.text, behavior, means));
     }
     QUIRE_ASSIGN(Regex regex, spec.at(Regex::compile_literal(pattern.text)));
-    return std::make_unique<RegexSplit>(std::move(regex), behavior, invert);
+    return std::make_unique<RegexSplit>(std::move(regex), behavior, means);
   }
 
   // Old files say add_prefix_space, new ones prepend_scheme; both must agree.
@@ -115,19 +116,14 @@ Result<PreTokenizerSteps> make_pre_tokenizer(const Json& spec, std::string_view 
 std::unique_ptr<PreTokenizer> make_byte_mapper() { return std::make_unique<ByteMapStep>(); }
 
 Result<std::unique_ptr<PreTokenizer>> make_regex_split(std::string_view pattern,
-                                                       SplitBehavior behavior, bool invert) {
-  const bool all_kept =
-      behavior == SplitBehavior::kIsolated || (behavior == SplitBehavior::kRemoved && invert);
+                                                       SplitBehavior behavior, PatternMeans means) {
+  const bool all_kept = behavior == SplitBehavior::kIsolated ||
+                        (behavior == SplitBehavior::kRemoved && means == PatternMeans::kPieces);
   if (const auto rules = recognise_scan(pattern); rules && all_kept) {
     return std::make_unique<ScanSplit>(*rules);
   }
   QUIRE_ASSIGN(Regex regex, Regex::compile(pattern));
-  return std::make_unique<RegexSplit>(std::move(regex), behavior, invert);
-}
-
-Result<std::unique_ptr<PreTokenizer>> make_native_split(std::string_view pattern) {
-  QUIRE_ASSIGN(Regex regex, Regex::compile_native(pattern));
-  return std::make_unique<RegexSplit>(std::move(regex), SplitBehavior::kIsolated, false);
+  return std::make_unique<RegexSplit>(std::move(regex), behavior, means);
 }
 
 }  // namespace quire::text

@@ -15,6 +15,9 @@ namespace quire::text {
 
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
+// What a pattern describes: the separators, or (inverted) the pieces between them.
+enum class PatternMeans { kSeparators, kPieces };
+
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
@@ -36,8 +39,6 @@ Result<PreTokenizerSteps> make_pre_tokenizer(const Json& spec, std::string_view 
 
 std::unique_ptr<PreTokenizer> make_byte_mapper();
 Result<std::unique_ptr<PreTokenizer>> make_regex_split(std::string_view pattern,
-                                                       SplitBehavior behavior, bool invert);
-// Splits by a pattern of PCRE2's own language, each match a piece.
-Result<std::unique_ptr<PreTokenizer>> make_native_split(std::string_view pattern);
+                                                       SplitBehavior behavior, PatternMeans means);
 
 }  // namespace quire::text

@@ -140,7 +140,7 @@ Status RegexSplit::apply(Pieces& pieces) const {
   return split_pieces(pieces, [&](std::string_view text, const Piece& piece, auto& out) -> Status {
     matches.clear();
     QUIRE_TRY(regex_.find_all(text, matches));
-    if (invert_) {
+    if (means_ == PatternMeans::kPieces) {
       for (Match& match : matches) match.matched = !match.matched;
     }
     split_by_matches(matches, behavior_, piece, out);

@@ -40,14 +40,14 @@ class DelimiterSplit final : public PreTokenizer {
 
 class RegexSplit final : public PreTokenizer {
  public:
-  RegexSplit(Regex regex, SplitBehavior behavior, bool invert)
-      : regex_(std::move(regex)), behavior_(behavior), invert_(invert) {}
+  RegexSplit(Regex regex, SplitBehavior behavior, PatternMeans means)
+      : regex_(std::move(regex)), behavior_(behavior), means_(means) {}
   Status apply(Pieces& pieces) const override;
 
  private:
   Regex regex_;
   SplitBehavior behavior_;
-  bool invert_;
+  PatternMeans means_;
 };
 
 // The known patterns, each match a piece.

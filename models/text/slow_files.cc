@@ -79,7 +79,7 @@ Result<PipelineParts> parts_of_vocab_and_merges(const std::string& vocab_json,
     parts.pre_tokenizers.push_back(std::make_unique<PrefixSpaceStep>());
   }
   QUIRE_ASSIGN(auto split, make_regex_split(qwen ? kQwenPattern : kGpt2Pattern,
-                                            SplitBehavior::kIsolated, /*invert=*/false));
+                                            SplitBehavior::kIsolated, PatternMeans::kSeparators));
   parts.pre_tokenizers.push_back(std::move(split));
   parts.decoder.push_back(make_byte_level_stage());
   QUIRE_TRY(apply_tokenizer_config(config, parts));
@@ -122,8 +122,10 @@ Result<PipelineParts> parts_of_vocab_txt(std::string_view bytes, const Tokenizer
     return std::make_unique<WordPieceStage>(next, "##", /*cleanup=*/true);
   });
   TokenizerConfig with_defaults = config;
-  for (const auto& [name, content] : {std::pair{"unk_token", "[UNK]"}, {"cls_token", "[CLS]"},
-                                      {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"},
+  for (const auto& [name, content] : {std::pair{"unk_token", "[UNK]"},
+                                      {"cls_token", "[CLS]"},
+                                      {"sep_token", "[SEP]"},
+                                      {"pad_token", "[PAD]"},
                                       {"mask_token", "[MASK]"}}) {
     if (config.find(name) != nullptr || !id_of(parts, content)) continue;
     with_defaults.named[name] = AddedToken{.content = content, .special = true};
@@ -136,8 +138,8 @@ Result<PipelineParts> parts_of_vocab_txt(std::string_view bytes, const Tokenizer
 
 Result<std::optional<PipelineParts>> parts_of_slow_files(const std::string& folder,
                                                          const TokenizerConfig& config) {
-  const auto in_file = [](const std::string& path, Result<PipelineParts> parts)
-      -> Result<std::optional<PipelineParts>> {
+  const auto in_file = [](const std::string& path,
+                          Result<PipelineParts> parts) -> Result<std::optional<PipelineParts>> {
     if (parts) return std::move(*parts);
     return fail(parts.error().code, "{}: {}", path, parts.error().message);
   };

@@ -171,7 +171,7 @@ Result<PipelineParts> parts_of_tiktoken(std::string_view bytes, const std::strin
     parts.normalizers.push_back(std::move(nfc));
   }
   QUIRE_ASSIGN(auto split, make_regex_split(family.pattern, SplitBehavior::kIsolated,
-                                            /*invert=*/false));
+                                            PatternMeans::kSeparators));
   parts.pre_tokenizers.push_back(std::move(split));
   parts.decoder.push_back(make_byte_level_stage());
   // Ids without a name, up to the last one that the configuration names, are reserved.

@@ -173,6 +173,12 @@ Status apply_tokenizer_config(const TokenizerConfig& config, PipelineParts& part
           token.content.substr(0, 64), id, given);
     }
   }
+  constexpr std::string_view kFirst[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                         "pad_token", "cls_token", "mask_token"};
+  for (const std::string_view name : kFirst) {
+    const AddedToken* token = config.find(name);
+    if (token != nullptr) QUIRE_TRY(parts.added.add(*token, vocab));
+  }
   for (const auto& [name, token] : config.named) QUIRE_TRY(parts.added.add(token, vocab));
   for (const AddedToken& token : config.extra_special) {
     const std::int32_t id = parts.added.find(token.content);

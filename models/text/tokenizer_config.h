@@ -11,11 +11,35 @@
 
 namespace quire::text {
 
+// Tokens by their role, in the order of the file; new ones get their ids in this order.
+class NamedTokens {
+ public:
+  AddedToken& operator[](std::string_view name) {
+    for (auto& [known, token] : tokens_) {
+      if (known == name) return token;
+    }
+    return tokens_.emplace_back(name, AddedToken{}).second;
+  }
+  const AddedToken* find(std::string_view name) const {
+    for (const auto& [known, token] : tokens_) {
+      if (known == name) return &token;
+    }
+    return nullptr;
+  }
+  auto begin() { return tokens_.begin(); }
+  auto end() { return tokens_.end(); }
+  auto begin() const { return tokens_.begin(); }
+  auto end() const { return tokens_.end(); }
+
+ private:
+  std::vector<std::pair<std::string, AddedToken>> tokens_;
+};
+
 struct TokenizerConfig {
   // By id, as added_tokens_decoder or added_tokens.json has them.
   std::map<std::int32_t, AddedToken> added;
   // "bos_token", "image_token" ... that name a token.
-  std::map<std::string, AddedToken> named;
+  NamedTokens named;
   std::vector<AddedToken> extra_special;
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
@@ -26,10 +50,7 @@ struct TokenizerConfig {
   bool split_special_tokens = false;
   std::string tokenizer_class;
 
-  const AddedToken* find(const std::string& name) const {
-    const auto at = named.find(name);
-    return at == named.end() ? nullptr : &at->second;
-  }
+  const AddedToken* find(std::string_view name) const { return named.find(name); }
 };
 
 // Files that are absent leave their part empty.
