@@ -191,8 +191,8 @@ class LoadRun {
     while (!parser.is_done()) {
       parser.get().body().data = block.data();
       parser.get().body().size = block.size();
-      auto [error, bytes] =
-          co_await http::async_read(stream, buffer, parser, asio::as_tuple(asio::use_awaitable));
+      auto [error, bytes] = co_await http::async_read_some(stream, buffer, parser,
+                                                           asio::as_tuple(asio::use_awaitable));
       if (error && error != http::error::need_buffer) throw boost::system::system_error(error);
       pending.append(block.data(), block.size() - parser.get().body().size);
       if (status == 200) take_events(pending, record);

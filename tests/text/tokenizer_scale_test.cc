@@ -25,7 +25,8 @@ double seconds_to_encode(const Tokenizer& tokenizer, const std::string& text) {
 class WorstInput : public testing::TestWithParam<const char*> {};
 
 // Oracle: 8 times the text may take at most 28 times as long (n log n is under 10 times, n^2 64
-// times); caches and page faults of the machine come on top, so the best of three counts.
+// times); caches and page faults of the machine come on top, so the best of three counts. Below one
+// second the ratio says nothing: n^2 steps for a mebibyte are 10^12, many minutes.
 TEST_P(WorstInput, TimeIsNotQuadratic) {
   const auto tokenizer = golden(GetParam());
   for (const std::string& unit : {std::string("a"), std::string("_"), std::string("=\n"),
@@ -38,7 +39,7 @@ TEST_P(WorstInput, TimeIsNotQuadratic) {
       return best;
     };
     const double small = std::max(best_of_three(128 << 10), 2e-3);
-    EXPECT_LT(best_of_three(1 << 20), small * 28) << unit;
+    EXPECT_LT(best_of_three(1 << 20), std::max(small * 28, 1.0)) << unit;
   }
 }
 
