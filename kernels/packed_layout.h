@@ -18,8 +18,7 @@ constexpr std::int64_t affine_code_bytes(const PackedFormat& format) {
 }
 // Bytes of one affine block: codes, scales, biases.
 inline std::int64_t affine_block_bytes(const PackedFormat& format) {
-  return affine_code_bytes(format) +
-         std::int64_t{2} * kPanelRows * dtype_bytes(format.scale_dtype);
+  return affine_code_bytes(format) + std::int64_t{2} * kPanelRows * dtype_bytes(format.scale_dtype);
 }
 
 // Offsets within a panel, for its row `lane` and element k.
