@@ -12,6 +12,7 @@
 #include <climits>
 
 #include "base/check.h"
+#include "base/float_mode.h"
 
 namespace quire {
 namespace {
@@ -96,6 +97,7 @@ void Team::take_chunks() {
 }
 
 void Team::work(int /*worker*/) {
+  const FlushDenormals flush;
   std::uint32_t seen = 0;
   for (;;) {
     int spins = 0;

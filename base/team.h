@@ -26,6 +26,7 @@ class ChunkFunction {
 
 // One owner thread calls run(); it is worker 0. Chunks are handed out dynamically, so results must
 // not depend on which worker runs a chunk. Regions do not nest. An idle team sleeps in the kernel.
+// Workers flush denormal floats; so must the owner (base/float_mode.h).
 class Team {
  public:
   // threads >= 1. Pins worker i to the i-th allowed processor when the machine has enough of them.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/float_mode.h"
+
 namespace quire::models {
 namespace {
 
@@ -168,6 +170,7 @@ void Decoder::run_half(const Step& step, const StepRows& rows, const HalfNorms& 
 
 void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& team, float* logits) {
   if (input.tokens.empty()) return;
+  const FlushDenormals flush;
   check(input, memory);
   cut_blocks(input);
   const Step step = {kernels_, team, input, memory, blocks_, ropes_.rows()};
