@@ -20,7 +20,7 @@ struct ActivationForm {
 //   kInt8: s8 [K rounded up to 64], zero behind K; then for each of the ceil(K / group) groups:
 //          f32 scale[g]; f32 scaled_sum[g] = scale * sum of the codes; s32 sum[g].
 // int8: a = code * scale, scale = max|x| / 127 over the group, code = x * (127 / max|x|) rounded to
-// nearest even (0 where the maximum is 0). A group with NaN or infinity has a NaN scale.
+// nearest even (0 where the scale is 0 or NaN). A group with NaN or infinity has a NaN scale.
 struct Activations {
   ActivationForm form;
   const std::byte* data = nullptr;

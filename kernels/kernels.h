@@ -23,6 +23,8 @@
 
 namespace quire::kernels {
 
+// kAvx2: AVX2, FMA and F16C. kAvx512: F, BW, DQ, VL, VNNI and BF16; machines with an older AVX-512
+// take the avx2 row.
 enum class Isa { kScalar, kAvx2, kAvx512 };
 std::string_view isa_name(Isa isa);
 // "scalar", "avx2", "avx512"; another word is refused with the known ones.
