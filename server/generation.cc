@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -36,7 +37,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
 
   // Worker thread. When it fails, fail() must follow: it cancels the prompts that were admitted,
   // after the answer, so that their abort cannot become the answer.
-  Status submit();
+  tl::expected<void, ApiError> submit();
   void begin();
   const ExchangePtr& exchange() const { return exchange_; }
   // I/O thread.
@@ -72,7 +73,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   bool answered_ = false;
 };
 
-Status GenerationTask::submit() {
+tl::expected<void, ApiError> GenerationTask::submit() {
   for (std::size_t i = 0; i < plan_.prompts.size(); ++i) {
     auto sink = [self = shared_from_this(), i](engine::Output&& output) {
       const Time at = SteadyClock().now();
@@ -81,7 +82,10 @@ Status GenerationTask::submit() {
       });
     };
     auto id = engine_.submit(std::move(plan_.prompts[i].request), std::move(sink));
-    if (!id) return tl::unexpected(id.error());
+    if (!id) {
+      return tl::unexpected(
+          service_.refusal(id.error(), {plan_.n, plan_.prompts[i].prompt_tokens}));
+    }
     ids_.push_back(*id);
   }
   return {};
@@ -154,6 +158,8 @@ void GenerationTask::observe_finish(std::size_t index, std::size_t prompt_idx) {
   const auto end = begin + plan_.n;
   const bool complete = std::all_of(
       begin, end, [](const ChoiceState& choice) { return choice.finish != FinishReason::kNone; });
+  const std::int64_t left = complete ? plan_.prompts[prompt_idx].prompt_tokens : 0;
+  service_.finish_rate_.observe(left, SteadyClock().now());
   if (!complete) return;
   FinishedPrompt prompt;
   prompt.prompt_tokens = plan_.prompts[prompt_idx].prompt_tokens;
@@ -255,6 +261,26 @@ void GenerationService::forget(const GenerationTask* task) {
   std::erase_if(tasks_, [task](const auto& known) { return known.get() == task; });
 }
 
+ApiError GenerationService::refusal(const Error& error, const Excess& wanted) const {
+  ApiError out = api_error(error);
+  if (error.code != ErrorCode::kOverloaded) return out;
+  const engine::EngineStats stats = backend_.engine->stats();
+  const std::int64_t open = stats.running + stats.waiting;
+  const Excess excess{std::max<std::int64_t>(0, open + wanted.choices - policy_.choices_max),
+                      std::max<std::int64_t>(0, stats.open_prompt_tokens + wanted.prompt_tokens -
+                                                    policy_.prompt_tokens_max)};
+  double seconds = finish_rate_.seconds_until(excess, SteadyClock().now());
+  if (seconds < 0) {  // nothing has finished yet: when the first one must, at one token a step
+    std::int64_t steps = std::numeric_limits<std::int64_t>::max();
+    for (const engine::RequestInfo& info : backend_.engine->requests()) {
+      steps = std::min(steps, info.max_tokens - info.output_tokens);
+    }
+    seconds = static_cast<double>(steps) * stats.step_seconds_last;
+  }
+  out.retry_after_s = retry_after_seconds(seconds);
+  return out;
+}
+
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
   auto plan = plan_generation(endpoint, exchange->request.body, backend_, policy_);
   if (!plan) {
@@ -269,9 +295,9 @@ void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
     exchange->post([task] { task->fail(shutting_down()); });
     return;
   }
-  if (const Status submitted = task->submit(); !submitted) {
+  if (const auto submitted = task->submit(); !submitted) {
     forget(task.get());
-    exchange->post([task, error = api_error(submitted.error())] { task->fail(error); });
+    exchange->post([task, error = submitted.error()] { task->fail(error); });
     return;
   }
   task->begin();

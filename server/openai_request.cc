@@ -150,6 +150,15 @@ Expected Planner::read_choices(GenerationPlan& plan) const {
 
 tl::expected<Prompt, ApiError> Planner::text_prompt(const std::string& text,
                                                     bool special_default) const {
+  if (backend_.prompt_bytes_max > 0 && text.size() > backend_.prompt_bytes_max &&
+      fields_.get("truncate_prompt_tokens") == nullptr) {
+    return tl::unexpected(ApiError{
+        kContextLength,
+        fmt::format("the model's context is {} tokens, which the prompt's {} bytes cannot fit",
+                    context_max(), text.size()),
+        endpoint_ == kChat ? "messages" : "prompt",
+        {{"n_ctx", context_max()}}});
+  }
   Prompt prompt;
   prompt.text = text;
   const bool special = fields_.flag("add_special_tokens", special_default);
