@@ -20,7 +20,7 @@ mkdir -p "$peers"
 if [ ! -x "$root/usr/bin/apt-get" ]; then
   debootstrap --variant=minbase sid "$root" "$mirror"
 fi
-if [ ! -x "$root/usr/bin/llama-server" ]; then
+if [ ! -x "$root/usr/bin/llama-batched-bench" ]; then
   # The registry's settings of this machine (proxy, certificates) hold inside as well.
   cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
   for file in /etc/apt/apt.conf.d/*; do
@@ -29,7 +29,7 @@ if [ ! -x "$root/usr/bin/llama-server" ]; then
   # A mirror may lag behind the date up to which a list says it is valid; its signature still counts.
   chroot "$root" apt-get -o Acquire::Check-Valid-Until=false update -qq
   chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-    --no-install-recommends llama.cpp
+    --no-install-recommends llama.cpp llama.cpp-tools-extra
 fi
 mkdir -p "$root/models" "$root/proc" "$root/dev"
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
