@@ -167,6 +167,7 @@ Result<Resolved> resolve(const EngineConfig& config) {
 Result<models::LoadedModel> load(const EngineConfig& config) {
   models::LoadOptions options;
   options.matrix_dtype = choose_precision(config, 0).matrix_dtype;  // whatever the size
+  QUIRE_ASSIGN(options.quantization, models::parse_quantization(config.quantization));
   options.allow_unknown_config = config.allow_unknown_config;
   if (config.progress) {
     options.progress = [&](std::uint64_t done, std::uint64_t total) {
@@ -187,7 +188,7 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.generation_defaults = defaults_of(loaded.defaults);
   card.isa = kernels::isa_name(resolved.isa);
   card.threads = resolved.threads;
-  card.weights_dtype = models::weight_formats(loaded.weights);
+  card.weights_dtype = loaded.weights.format_names();
   card.arithmetic = kernels::arithmetic_name(resolved.options.arithmetic);
   card.kv_dtype = dtype_name(resolved.options.kv_dtype);
   card.weight_bytes = static_cast<std::int64_t>(loaded.weights.bytes());

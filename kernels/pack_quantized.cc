@@ -122,28 +122,38 @@ void pack_affine_row(std::span<const float> values, const PackedFormat& format, 
   }
 }
 
-// Lanes [lane, lane + count) of a panel from rows [row, row + count) of an MLX matrix.
-void pack_affine_panel(const AffineSource& source, std::int64_t row, int lane_begin, int count,
-                       const PackedFormat& format, std::byte* panel) {
+// The lanes of one panel, from row `row` of an MLX matrix on.
+struct PanelLanes {
+  std::int64_t row = 0;
+  int lane_begin = 0, count = 0;
+  std::byte* panel = nullptr;
+};
+
+void put_stream(const std::byte* stream, int bits, const PackedFormat& format,
+                std::span<std::uint8_t> codes, std::byte* base) {
+  if (bits == 4) return put_nibbles(stream, format.group, base);
+  unpack_codes(stream, bits, format.group, codes.data());
+  put_codes(codes.data(), format, base);
+}
+
+// Scale: the bits of a scale.
+template <class Scale>
+void pack_affine_panel(const AffineSource& source, const PanelLanes& lanes,
+                       const PackedFormat& format) {
+  constexpr std::int64_t kWidth = sizeof(Scale);
   const std::int64_t blocks = source.cols / format.group;
-  const std::int64_t block_codes = code_stream_bytes(source.bits, format.group);
-  const int width = dtype_bytes(format.scale_dtype);
+  const std::int64_t stream_bytes = code_stream_bytes(source.bits, format.group);
+  const std::int64_t code_bytes = affine_code_bytes(format);
   std::vector<std::uint8_t> codes(static_cast<std::size_t>(format.group));
   for (std::int64_t b = 0; b < blocks; ++b) {
-    for (int i = 0; i < count; ++i) {
-      const std::int64_t from = (row + i) * blocks + b;
-      const WeightPlace place = weight_place(format, source.cols, lane_begin + i, b * format.group);
-      const std::byte* stream = source.codes + from * block_codes;
-      if (source.bits == 4) {
-        put_nibbles(stream, format.group, panel + place.code);
-      } else {
-        unpack_codes(stream, source.bits, format.group, codes.data());
-        put_codes(codes.data(), format, panel + place.code);
-      }
-      std::memcpy(panel + place.scale, source.scales + from * width,
-                  static_cast<std::size_t>(width));
-      std::memcpy(panel + place.bias, source.biases + from * width,
-                  static_cast<std::size_t>(width));
+    std::byte* base = lanes.panel + b * affine_block_bytes(format);
+    for (int i = 0; i < lanes.count; ++i) {
+      const std::int64_t lane = lanes.lane_begin + i;
+      const std::int64_t from = (lanes.row + i) * blocks + b;
+      put_stream(source.codes + from * stream_bytes, source.bits, format, codes, base + lane * 4);
+      std::byte* scale = base + code_bytes + lane * kWidth;
+      std::memcpy(scale, source.scales + from * kWidth, kWidth);
+      std::memcpy(scale + kPanelRows * kWidth, source.biases + from * kWidth, kWidth);
     }
   }
 }
@@ -175,11 +185,12 @@ void pack_affine_rows(const AffineSource& source, std::int64_t row_begin, std::i
   CHECK(0 <= row_begin && row_begin + source.rows <= target_rows, "rows [{}, {}) of {}", row_begin,
         row_begin + source.rows, target_rows);
   const std::int64_t bytes = panel_bytes(target_format, source.cols);
+  const auto pack = dtype_bytes(target_format.scale_dtype) == 2 ? pack_affine_panel<std::uint16_t>
+                                                                : pack_affine_panel<std::uint32_t>;
   for (std::int64_t n = 0; n < source.rows;) {
     const int lane = static_cast<int>((row_begin + n) % kPanelRows);
     const int count = static_cast<int>(std::min<std::int64_t>(kPanelRows - lane, source.rows - n));
-    pack_affine_panel(source, n, lane, count, target_format,
-                      target + (row_begin + n) / kPanelRows * bytes);
+    pack(source, {n, lane, count, target + (row_begin + n) / kPanelRows * bytes}, target_format);
     n += count;
   }
 }

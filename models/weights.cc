@@ -95,14 +95,9 @@ std::span<const float> Weights::vector(int layer, Slot slot, int index) const {
   return found->second;
 }
 
-bool Weights::has(int layer, Slot slot) const {
-  const Key key = {layer, slot, 0};
-  return matrices_.contains(key) || vectors_.contains(key);
-}
-
-std::string weight_formats(const Weights& weights) {
+std::string Weights::format_names() const {
   std::map<std::string, std::size_t> bytes;
-  for (const auto& [key, matrix] : weights.matrices_) {
+  for (const auto& [key, matrix] : matrices_) {
     const kernels::PackedFormat& format = matrix.format;
     const bool is_affine =
         format.is_quantized() && format.kind != kernels::PackedFormat::Kind::kInt8;
@@ -116,6 +111,11 @@ std::string weight_formats(const Weights& weights) {
   std::string text;
   for (const auto& [count, name] : sorted) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+bool Weights::has(int layer, Slot slot) const {
+  const Key key = {layer, slot, 0};
+  return matrices_.contains(key) || vectors_.contains(key);
 }
 
 void WeightBuilder::declare(int layer, const SlotNeed& need, const kernels::PackedFormat& format) {

@@ -109,18 +109,16 @@ class Weights {
   std::span<const float> vector(int layer, Slot slot, int index = 0) const;
   bool has(int layer, Slot slot) const;
   std::size_t bytes() const { return arena_.bytes(); }
+  // The formats of the matrices, those with the most bytes first: "affine4 g64, bf16".
+  std::string format_names() const;
 
  private:
   friend class WeightBuilder;
-  friend std::string weight_formats(const Weights& weights);
   using Key = std::tuple<int, Slot, int>;  // layer, slot, index
   Arena arena_;
   std::map<Key, kernels::PackedMatrix> matrices_;
   std::map<Key, std::span<const float>> vectors_;
 };
-
-// The formats of the matrices, those with the most bytes first: "affine4 g64, bf16".
-std::string weight_formats(const Weights& weights);
 
 // Fills a Weights: sizes are declared first, so that the arena is allocated once.
 class WeightBuilder {
