@@ -62,6 +62,66 @@ constexpr Command kCommands[] = {
      .run = generate_command,
      .words_max = 2,
      .is_quiet = true},
+    {.name = "models",
+     .group = "Models",
+     .summary = "families that load, and what the local cache holds",
+     .description = "Lists the model families and the repositories in the Hugging Face cache, with "
+                    "what would load of them.",
+     .setting_groups = "Log",
+     .option_names = "json cache-dir",
+     .examples = "quire models\nquire models --json",
+     .run = models_command,
+     .is_quiet = true},
+    {.name = "pull",
+     .group = "Models",
+     .words = "ORG/REPO[@REVISION]",
+     .summary = "download a model into the Hugging Face cache",
+     .description =
+         "Fetches what is needed to run the model (configuration, tokenizer, template, "
+         "safetensors) "
+         "into the cache that Transformers uses as well, in parallel parts. A download that was "
+         "cut "
+         "off goes on where it stopped; sizes and checksums are verified. Mirrors: HF_ENDPOINT. "
+         "Prints the folder of the snapshot.",
+     .setting_groups = "Log",
+     .option_names = "revision cache-dir endpoint token offline connections part-size retries "
+                     "hub-timeout force json",
+     .examples = "quire pull org/repo\n"
+                 "quire pull org/repo@v1.0\n"
+                 "HF_ENDPOINT=https://mirror.example quire pull org/repo",
+     .run = pull_command,
+     .words_min = 1,
+     .words_max = 1,
+     .is_quiet = true},
+    {.name = "inspect",
+     .group = "Models",
+     .words = "MODEL",
+     .summary = "what a checkpoint is, and whether it loads",
+     .description =
+         "Reads the configuration and the headers of the weights, not the weights: family, blocks "
+         "by layer, tensors claimed, left out and missing, memory by format, bytes of KV cache for "
+         "a token, states, the context that fits, and what would not load and why. Exit status 1 "
+         "if it would not load.",
+     .setting_groups = "Model Loading Memory Log",
+     .option_names = "tensors json revision cache-dir endpoint token offline",
+     .examples = "quire inspect demo\nquire inspect org/repo --json",
+     .run = inspect_command,
+     .words_max = 1,
+     .is_quiet = true},
+    {.name = "doctor",
+     .group = "Look and measure",
+     .words = "[MODEL]",
+     .summary = "what this machine can do, measured in seconds",
+     .description =
+         "Prints cores, instruction sets, memory and its limits, and measures memory bandwidth and "
+         "arithmetic with the kernels themselves. With a model it says what fits and which speed "
+         "to expect.",
+     .setting_groups = "Model Loading Memory Processor Log",
+     .option_names = "seconds json revision cache-dir endpoint token offline",
+     .examples = "quire doctor\nquire doctor org/repo",
+     .run = doctor_command,
+     .words_max = 1,
+     .is_quiet = true},
     {.name = "bench",
      .group = "Look and measure",
      .words = "serve|latency|throughput",

@@ -32,6 +32,8 @@ struct Options {
   bool offline = false, force = false;
   int connections = 8;
   double hub_timeout_s = 30;
+  std::int64_t part_bytes = 16 << 20;
+  int retries = 4;
 
   // quantize
   int bits = 4, group_size = 64;

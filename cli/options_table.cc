@@ -78,6 +78,10 @@ constexpr FlagSpec kSpecs[] = {
      QUIRE_PLACE(connections)},
     {"hub-timeout", "", "Hub", "S", "longest silence of the hub", 0.1, 1e5, "",
      QUIRE_PLACE(hub_timeout_s)},
+    {"part-size", "", "Hub", "BYTES", "files are fetched in parts of this size, with K, M or G",
+     4096, 1 << 30, "", QUIRE_PLACE(part_bytes)},
+    {"retries", "", "Hub", "N", "further attempts for a part that does not come", 0, 100, "",
+     QUIRE_PLACE(retries)},
     {"force", "", "Hub", "", "download files again that the cache has", 0, 0, "",
      QUIRE_PLACE(force)},
 
