@@ -108,6 +108,23 @@ constexpr Command kCommands[] = {
      .run = inspect_command,
      .words_max = 1,
      .is_quiet = true},
+    {.name = "quantize",
+     .group = "Models",
+     .words = "SOURCE TARGET",
+     .summary = "write an MLX checkpoint of 2 to 8 bits",
+     .description =
+         "Reads a float checkpoint tensor by tensor and writes a quantized one that mlx-lm loads, "
+         "too. Reports the error of each tensor.",
+     .setting_groups = "Processor Log",
+     .option_names = "bits group-size mixed shard-size eval-text overwrite json revision cache-dir "
+                     "endpoint token offline",
+     .examples = "quire quantize demo demo-4bit\n"
+                 "quire quantize org/repo out --bits 4 --mixed \"*down_proj=6,lm_head=8\" "
+                 "--eval-text text.txt",
+     .run = quantize_command,
+     .words_min = 2,
+     .words_max = 2,
+     .is_quiet = true},
     {.name = "doctor",
      .group = "Look and measure",
      .words = "[MODEL]",

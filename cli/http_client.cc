@@ -211,7 +211,8 @@ Result<HttpReply> http_call(const HttpCall& call, const BodySink& sink) {
     if (url.scheme == "https" && next.scheme == "http") {
       return fail(ErrorCode::kIo, "{} redirects from https to http: refused", url.authority());
     }
-    if (!call.follows_elsewhere && next.authority() != url.authority()) return reply;
+    const bool is_relative = location.find("//") == std::string::npos;
+    if (!call.follows_elsewhere && !is_relative) return reply;
     url = std::move(next);
   }
   return fail(ErrorCode::kIo, "{}: more than {} redirects", call.url, kRedirectsMax);

@@ -28,8 +28,8 @@ struct HttpCall {
   std::string body;
   double silence_s = 30;  // longest wait for the next bytes
   const std::atomic<bool>* cancelled = nullptr;
-  // Redirects to other hosts are followed without the Authorization field; without this they are
-  // answers.
+  // Redirects to other hosts are followed without the Authorization field. False: a redirect that
+  // names its host is the answer, as the hub redirects to the storage of a large file.
   bool follows_elsewhere = true;
 };
 

@@ -180,9 +180,9 @@ class Surveyor {
       if (!bytes) return problem(bytes.error().message);
       demand.budget_bytes = *bytes;
     }
-    out_.kv_budget_bytes = demand.budget_bytes;
     const auto plan = engine::plan_memory(demand);
     if (!plan) return problem(plan.error().message);
+    out_.kv_budget_bytes = plan->bytes;
     out_.context_fits = plan->context_max;
     out_.kv_tokens = plan->kv_tokens;
   }

@@ -12,6 +12,8 @@
 namespace quire::server {
 namespace {
 
+constexpr double kUnbounded = 1e6;  // limits above are a safeguard, not worth a newcomer's time
+
 // "32k" is 32,000 and "32K" is 32,768, as vLLM reads them.
 std::optional<double> parse_number(std::string_view text, bool with_suffix) {
   struct Suffix {
@@ -357,6 +359,8 @@ std::string range_text(const FlagSpec& spec) {
     return value == std::floor(value) ? std::to_string(static_cast<std::int64_t>(value))
                                       : fmt::format("{}", value);
   };
+  if (spec.max >= kUnbounded)
+    return spec.min == 0 ? "" : fmt::format("at least {}", text(spec.min));
   return fmt::format("{} to {}", text(spec.min), text(spec.max));
 }
 

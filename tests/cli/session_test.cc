@@ -19,8 +19,8 @@ class Echo final : public ChatBackend {
     seen = messages;
     temperature = options.temperature;
     Answer answer;
-    answer.text = fmt::format("{}:{}", messages.size(),
-                              messages.back().at("content").get<std::string>());
+    answer.text =
+        fmt::format("{}:{}", messages.size(), messages.back().at("content").get<std::string>());
     answer.finish_reason = "stop";
     answer.completion_tokens = 3;
     sink(TextKind::kContent, answer.text);
