@@ -188,7 +188,7 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.generation_defaults = defaults_of(loaded.defaults);
   card.isa = kernels::isa_name(resolved.isa);
   card.threads = resolved.threads;
-  card.weights_dtype = models::weight_formats(loaded.weights);
+  card.weights_dtype = loaded.weights.format_names();
   card.arithmetic = kernels::arithmetic_name(resolved.options.arithmetic);
   card.kv_dtype = dtype_name(resolved.options.kv_dtype);
   card.weight_bytes = static_cast<std::int64_t>(loaded.weights.bytes());

@@ -15,7 +15,7 @@ std::size_t need_bytes(const SlotNeed& need, const Weights& weights, int layer) 
   if (need.kind == WeightKind::kVector) {
     return static_cast<std::size_t>(need.rows * cols) * sizeof(float);
   }
-  return kernels::packed_bytes(weights.matrix(layer, need.slot).dtype, need.rows, cols);
+  return kernels::packed_bytes(weights.matrix(layer, need.slot).format, need.rows, cols);
 }
 
 std::size_t step_bytes(const DecoderSpec& spec, const Weights& weights) {

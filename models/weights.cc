@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "base/check.h"
 
@@ -94,6 +95,14 @@ std::span<const float> Weights::vector(int layer, Slot slot, int index) const {
   return found->second;
 }
 
+std::string Weights::format_names() const {
+  std::set<std::string_view> names;
+  for (const auto& [key, matrix] : matrices_) {
+    names.insert(kernels::format_name(matrix.format.kind));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 bool Weights::has(int layer, Slot slot) const {
   const Key key = {layer, slot, 0};
   return matrices_.contains(key) || vectors_.contains(key);
@@ -112,7 +121,7 @@ void WeightBuilder::declare(int layer, const SlotNeed& need, DType matrix_dtype)
                                          Entry{need.kind, dtype, need.rows, cols, bytes_})
                             .second;
     CHECK(is_new, "layer {}: {} [{}] declared twice", layer, slot_name(need.slot), index);
-    bytes_ += aligned(is_matrix ? kernels::packed_bytes(dtype, need.rows, cols)
+    bytes_ += aligned(is_matrix ? kernels::packed_bytes(kernels::PackedFormat::of(dtype), need.rows, cols)
                                 : static_cast<std::size_t>(need.rows * cols) * sizeof(float));
   }
 }
@@ -133,7 +142,7 @@ const WeightBuilder::Entry& WeightBuilder::entry(const Weights::Key& key, Weight
 
 kernels::PackedMatrix WeightBuilder::matrix(int layer, Slot slot, int index) const {
   const Entry& found = entry({layer, slot, index}, WeightKind::kMatrix);
-  return {arena_.data() + found.offset, found.dtype, found.rows, found.cols};
+  return {arena_.data() + found.offset, kernels::PackedFormat::of(found.dtype), found.rows, found.cols};
 }
 
 std::byte* WeightBuilder::matrix_data(int layer, Slot slot, int index) const {

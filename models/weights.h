@@ -108,6 +108,8 @@ class Weights {
   std::span<const float> vector(int layer, Slot slot, int index = 0) const;
   bool has(int layer, Slot slot) const;
   std::size_t bytes() const { return arena_.bytes(); }
+  // The formats of the matrices, "bf16" or "affine4, bf16".
+  std::string format_names() const;
 
  private:
   friend class WeightBuilder;

@@ -111,7 +111,7 @@ struct BlockSite {
   kernels::Arithmetic arithmetic = kernels::Arithmetic::kF32;
   std::int64_t hidden = 0;
   int rows_max = 0;
-  KvSite kv;
+  KvSite kv = {};
   std::int64_t state_offset = -1;
   int rope = -1;  // index into Step::ropes
 };

@@ -96,7 +96,7 @@ Result<Hash128> pack_block(const Checkpoint& checkpoint, const Block& block,
                         .cols = binding.cols,
                         .row_stride = binding.row_stride,
                         .col_stride = binding.col_stride},
-                       block.row, target.rows, target.dtype,
+                       block.row, target.rows, target.format,
                        builder.matrix_data(binding.layer, binding.slot, binding.index));
   }
   return digest_bytes(bytes);

@@ -220,7 +220,7 @@ Weights pack_weights(const DecoderSpec& spec, const RawWeights& raw, DType dtype
                         .rows = need->rows,
                         .cols = need->cols,
                         .row_stride = need->cols},
-                       0, need->rows, target.dtype, builder.matrix_data(layer, slot, index));
+                       0, need->rows, target.format, builder.matrix_data(layer, slot, index));
   }
   return builder.finish();
 }

@@ -132,7 +132,7 @@ TEST(Bind, PrefixesOfWrappersAreFound) {
 TEST(Bind, ForcedTypeOfMatrices) {
   const auto model = load(qwen3(), "", {.matrix_dtype = DType::kBf16});
   ASSERT_TRUE(model);
-  EXPECT_EQ(model->weights.matrix(0, Slot::kQ).dtype, DType::kBf16);
+  EXPECT_EQ(model->weights.matrix(0, Slot::kQ).format, kernels::PackedFormat::of(DType::kBf16));
 }
 
 TEST(Bind, GenerationDefaultsAndEos) {

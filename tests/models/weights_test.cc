@@ -63,8 +63,8 @@ TEST(SlotNeeds, EverySlotHasItsName) {
 TEST(WeightBuilder, RoutersAndVectorsStayF32) {
   const DecoderSpec spec = zoo("qwen3_moe");
   const Weights weights = pack_weights(spec, random_weights(spec, 1, DType::kBf16), DType::kBf16);
-  EXPECT_EQ(weights.matrix(0, Slot::kRouter).dtype, DType::kF32);
-  EXPECT_EQ(weights.matrix(0, Slot::kExpertDown, 6).dtype, DType::kBf16);
+  EXPECT_EQ(weights.matrix(0, Slot::kRouter).format, kernels::PackedFormat::of(DType::kF32));
+  EXPECT_EQ(weights.matrix(0, Slot::kExpertDown, 6).format, kernels::PackedFormat::of(DType::kBf16));
   EXPECT_EQ(weights.vector(0, Slot::kQNorm).size(), 24u);
   EXPECT_TRUE(weights.has(1, Slot::kGate));
   EXPECT_FALSE(weights.has(0, Slot::kGate));
@@ -117,9 +117,10 @@ TEST(MemoryLayout, StatesFollowEachOtherAndRecurrentLayersHaveNoPages) {
 TEST(Model, StepWeightBytesLeaveOutIdleExperts) {
   const DecoderSpec spec = zoo("qwen3_moe");
   Harness harness(spec, random_weights(spec, 1, DType::kF32), {});
+  const kernels::PackedFormat f32;
   const std::size_t expert =
-      kernels::packed_bytes(DType::kF32, 24, 48) * 2 + kernels::packed_bytes(DType::kF32, 48, 24);
-  const std::size_t embedding = kernels::packed_bytes(DType::kF32, 83, 48);
+      kernels::packed_bytes(f32, 24, 48) * 2 + kernels::packed_bytes(f32, 48, 24);
+  const std::size_t embedding = kernels::packed_bytes(f32, 83, 48);
   const std::size_t all = harness.model().weight_bytes(),
                     step = harness.model().step_weight_bytes();
   // Vectors are padded to 64 bytes in the arena: less than a line for each.
