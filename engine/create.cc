@@ -168,6 +168,7 @@ Result<Resolved> resolve(const EngineConfig& config) {
 Result<models::LoadedModel> load(const EngineConfig& config) {
   models::LoadOptions options;
   options.matrix_dtype = choose_precision(config, 0).matrix_dtype;  // whatever the size
+  QUIRE_ASSIGN(options.quantization, models::parse_quantization(config.quantization));
   options.allow_unknown_config = config.allow_unknown_config;
   if (config.progress) {
     options.progress = [&](std::uint64_t done, std::uint64_t total) {
