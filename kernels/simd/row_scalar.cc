@@ -15,6 +15,7 @@ namespace quire::kernels {
 namespace scalar {
 // clang-format off
 #include "kernels/simd/vec_scalar.h"
+#include "kernels/simd/matmul_plain.h"
 #include "kernels/simd/bodies.h"
 // clang-format on
 }  // namespace scalar
