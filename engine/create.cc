@@ -230,8 +230,7 @@ void log_context(const EngineConfig& config, const MemoryPlan& plan, std::int64_
 Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   QUIRE_ASSIGN(Resolved resolved, resolve(config));
   QUIRE_ASSIGN(models::LoadedModel loaded, load(config));
-  const Precision precision =
-      choose_precision(config, models::parameter_count(loaded.spec));
+  const Precision precision = choose_precision(config, models::parameter_count(loaded.spec));
   resolved.options.arithmetic = precision.arithmetic;
   resolved.options.kv_dtype = precision.kv_dtype;
   EngineParts parts;

@@ -16,7 +16,8 @@ constexpr SettingSpec kSpecs[] = {
     {"served-model-name", "alias a", "Model", "NAMES",
      "names the API answers to, separated by commas; default: the folder's name", 0, 0, "",
      QUIRE_PLACE(served_model_name)},
-    {"dtype", "", "Model", "TYPE", "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0, "auto f32 bf16",
+    {"dtype", "", "Model", "TYPE",
+     "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0, "auto f32 bf16",
      QUIRE_PLACE(engine.dtype)},
     {"quantization", "", "Model", "KIND",
      "quantize the matrices of a float checkpoint at load: int8 (a scale for each row) or int4 "
