@@ -61,7 +61,9 @@ std::size_t packed_bytes(const PackedFormat& format, std::int64_t rows, std::int
 // How exactly a matmul computes: kF32 takes activations as they are and widens each weight to f32;
 // kFast gives each weight format its fastest form of activations.
 enum class Arithmetic { kF32, kFast };
-const char* arithmetic_name(Arithmetic arithmetic);  // "f32", "fast"
+constexpr const char* arithmetic_name(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kF32 ? "f32" : "fast";
+}
 // kFast: bf16 for bf16 weights, int8 for quantized ones, f32 for the rest.
 ActivationForm form_for(const PackedFormat& format, Arithmetic arithmetic);
 
