@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/dtype.h"
+#include "base/float_mode.h"
 #include "base/rng.h"
 #include "kernels/kernels.h"
 
@@ -63,7 +64,8 @@ void fill(std::byte* data, std::size_t bytes, DType dtype, Rng& rng) {
 
 // One product of T rows with each of `copies` matrices in turn, so that weights come from memory.
 void bench_matmul(Isa isa, DType dtype, std::int64_t n, std::int64_t k) {
-  const std::size_t bytes = packed_bytes(dtype, n, k);
+  const PackedFormat format = PackedFormat::of(dtype);
+  const std::size_t bytes = packed_bytes(format, n, k);
   const std::size_t copies = std::max<std::size_t>(1, (std::size_t{192} << 20) / bytes);
   Buffer weights(bytes * copies);
   Rng rng(1);
@@ -77,10 +79,11 @@ void bench_matmul(Isa isa, DType dtype, std::int64_t n, std::int64_t k) {
     const int calls = rows >= 64 ? 1 : static_cast<int>(std::min<std::size_t>(copies, 8));
     const double seconds = best_seconds([&] {
                              for (int c = 0; c < calls; ++c) {
-                               const PackedMatrix w{weights.data() + next * bytes, dtype, n, k};
+                               const PackedMatrix w{weights.data() + next * bytes, format, n, k};
                                next = (next + 1) % copies;
                                Matmul m;
-                               m.x = x.data(), m.x_stride = k, m.rows = rows, m.w = &w;
+                               m.x = {{}, reinterpret_cast<const std::byte*>(x.data()), k * 4};
+                               m.rows = rows, m.w = &w;
                                m.y = y.data(), m.y_stride = n, m.panel_end = w.panels();
                                kernels(isa).matmul(m);
                              }
@@ -143,6 +146,7 @@ std::vector<Isa> chosen(std::span<char*> arguments) {
 }
 
 void run(std::span<char*> arguments) {
+  const FlushDenormals flush;
   for (const Isa isa : chosen(arguments)) {
     for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF16}) {
       bench_matmul(isa, dtype, 3072, 1024);

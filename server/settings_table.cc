@@ -16,8 +16,12 @@ constexpr SettingSpec kSpecs[] = {
     {"served-model-name", "alias a", "Model", "NAMES",
      "names the API answers to, separated by commas; default: the folder's name", 0, 0, "",
      QUIRE_PLACE(served_model_name)},
-    {"dtype", "", "Model", "TYPE", "type of the weights in memory", 0, 0, "auto f32 bf16",
+    {"dtype", "", "Model", "TYPE", "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0, "auto f32 bf16",
      QUIRE_PLACE(engine.dtype)},
+    {"quantization", "", "Model", "KIND",
+     "quantize the matrices of a float checkpoint at load: int8 (a scale for each row) or int4 "
+     "(affine, groups of 64)",
+     0, 0, "none int8 int4", QUIRE_PLACE(engine.quantization)},
     {"max-model-len", "ctx-size c", "Model", "TOKENS",
      "longest sequence; 0: what the model says, within memory", 0, kTokensMax, "",
      QUIRE_PLACE(engine.max_model_len)},

@@ -7,6 +7,9 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/body_norm.h"
 #include "kernels/simd/body_elementwise.h"
+#include "kernels/simd/body_prepare.h"
+#include "kernels/simd/body_gather.h"
+#include "kernels/simd/matmul_plain.h"
 #include "kernels/simd/body_matmul.h"
 #include "kernels/simd/body_attention.h"
 #include "kernels/simd/body_recurrent.h"
@@ -14,6 +17,7 @@
 
 constexpr Kernels make_row(Isa isa) {
   return {.isa = isa,
+          .prepare = prepare,
           .matmul = matmul,
           .gather_row = gather_row,
           .rms_norm = rms_norm,

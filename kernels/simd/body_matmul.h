@@ -2,43 +2,79 @@
 // Included inside the row's namespace, after the vector vocabulary.
 #pragma once
 
+// How one step along k reads a stored panel of type W: kDepth elements of each lane.
+template <class W>
+struct Panel {
+  static constexpr int kDepth = 1;
+  template <int D>
+  static QUIRE_INLINE Vec weights(const W* step) {
+    return load(step);
+  }
+};
+template <>
+struct Panel<Bf16> {
+  static constexpr int kDepth = 2;
+  template <int D>
+  static QUIRE_INLINE Vec weights(const Bf16* step) {
+    return load_of_pair<D>(step);
+  }
+};
+
 // One register tile: R rows of x by P panels of w.
 template <class W>
 struct MatmulTile {
   const float* x;  // first row
   std::int64_t x_stride;
-  const W* w;         // first panel
+  const W* w;  // first panel
+  std::int64_t w_stride;
   const W* prefetch;  // stream to bring near meanwhile, as long as this one, or null
   std::int64_t k;
 };
 
+// acc += x[k + D] * w[k + D] in every lane.
+template <int R, int P, class W, int D>
+QUIRE_INLINE void tile_step(const float* const (&x)[R], const W* const (&w)[P], std::int64_t k,
+                            Vec (&acc)[R][P]) {
+  Vec wk[P];
+  for (int p = 0; p < P; ++p) wk[p] = Panel<W>::template weights<D>(w[p] + k * kLanes);
+  for (int r = 0; r < R; ++r) {
+    const Vec xk = splat<Vec>(x[r][k + D]);
+    for (int p = 0; p < P; ++p) acc[r][p] = madd(xk, wk[p], acc[r][p]);
+  }
+}
+
 template <int R, int P, class W>
 QUIRE_INLINE void tile_sums(const MatmulTile<W>& t, Vec (&acc)[R][P]) {
+  constexpr int kDepth = Panel<W>::kDepth;
   const float* x[R];
   for (int r = 0; r < R; ++r) x[r] = t.x + r * t.x_stride;
   const W* w[P];
-  for (int p = 0; p < P; ++p) w[p] = t.w + p * t.k * kLanes;
+  for (int p = 0; p < P; ++p) w[p] = t.w + p * t.w_stride;
   for (int r = 0; r < R; ++r)
     for (int p = 0; p < P; ++p) acc[r][p] = zero();
-  for (std::int64_t k = 0; k < t.k; ++k) {
-    Vec wk[P];
-    for (int p = 0; p < P; ++p) wk[p] = load(w[p] + k * kLanes);
+  std::int64_t k = 0;
+  for (; k + kDepth <= t.k; k += kDepth) {
     if (t.prefetch != nullptr) {
       for (int p = 0; p < P; ++p) __builtin_prefetch(t.prefetch + (k * P + p) * kLanes, 0, 2);
     }
-    for (int r = 0; r < R; ++r) {
-      const Vec xk = splat<Vec>(x[r][k]);
-      for (int p = 0; p < P; ++p) acc[r][p] = madd(xk, wk[p], acc[r][p]);
-    }
+    tile_step<R, P, W, 0>(x, w, k, acc);
+    if constexpr (kDepth > 1) tile_step<R, P, W, 1>(x, w, k, acc);
   }
+  if (k < t.k) tile_step<R, P, W, 0>(x, w, k, acc);
 }
 
 template <int R, int P, class W>
 __attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int64_t panel,
                                     const W* prefetch) {
+  const std::int64_t w_stride =
+      panel_bytes(m.w->format, m.w->cols) / static_cast<std::int64_t>(sizeof(W));
   const auto* w = reinterpret_cast<const W*>(m.w->data);
-  const MatmulTile<W> t{m.x + row * m.x_stride, m.x_stride, w + panel * m.w->cols * kLanes,
-                        prefetch, m.w->cols};
+  const MatmulTile<W> t{reinterpret_cast<const float*>(m.x.row(row)),
+                        m.x.stride_bytes / 4,
+                        w + panel * w_stride,
+                        w_stride,
+                        prefetch,
+                        m.w->cols};
   Vec acc[R][P];
   tile_sums<R, P>(t, acc);
   for (int p = 0; p < P; ++p) {
@@ -71,8 +107,10 @@ void rows_of_tile(const Matmul& m, std::int64_t row, std::int64_t panel, const W
 template <int R, int P, class W>
 void panel_group(const Matmul& m, std::int64_t panel) {
   const W* next = nullptr;
-  if (panel + 2 * P <= m.panel_end)
-    next = reinterpret_cast<const W*>(m.w->data) + (panel + P) * m.w->cols * kLanes;
+  if (panel + 2 * P <= m.panel_end) {
+    next =
+        reinterpret_cast<const W*>(m.w->data + (panel + P) * panel_bytes(m.w->format, m.w->cols));
+  }
   for (std::int64_t row = 0; row < m.rows; row += R)
     rows_of_tile<R, P, W>(m, row, panel, row == 0 ? next : nullptr);
 }
@@ -108,39 +146,15 @@ void matmul_of(const Matmul& m) {
 void matmul(const Matmul& m) {
   DCHECK(0 <= m.panel_begin && m.panel_end <= m.w->panels(), "panels [{}, {}) of {}", m.panel_begin,
          m.panel_end, m.w->panels());
-  switch (m.w->dtype) {
-    case DType::kF32:
+  if (m.x.form.kind != ActivationForm::Kind::kF32) return plain_matmul(m);
+  switch (m.w->format.kind) {
+    case PackedFormat::Kind::kF32:
       return matmul_of<float>(m);
-    case DType::kBf16:
+    case PackedFormat::Kind::kBf16:
       return matmul_of<Bf16>(m);
-    case DType::kF16:
+    case PackedFormat::Kind::kF16:
       return matmul_of<F16>(m);
     default:
-      CHECK(false, "matmul with packed weights of {}", dtype_name(m.w->dtype));
-  }
-}
-
-template <class W>
-void gather_row_of(const PackedMatrix& w, std::int64_t row, float* out) {
-  const W* panel = reinterpret_cast<const W*>(w.data) + row / kLanes * w.cols * kLanes;
-  const std::int64_t lane = row % kLanes;
-  float widened[kLanes];
-  for (std::int64_t k = 0; k < w.cols; ++k) {
-    store(widened, load(panel + k * kLanes));
-    out[k] = widened[lane];
-  }
-}
-
-void gather_row(const PackedMatrix& w, std::int64_t row, float* out) {
-  DCHECK(0 <= row && row < w.rows, "row {} of {}", row, w.rows);
-  switch (w.dtype) {
-    case DType::kF32:
-      return gather_row_of<float>(w, row, out);
-    case DType::kBf16:
-      return gather_row_of<Bf16>(w, row, out);
-    case DType::kF16:
-      return gather_row_of<F16>(w, row, out);
-    default:
-      CHECK(false, "gather from packed weights of {}", dtype_name(w.dtype));
+      return plain_matmul(m);
   }
 }

@@ -6,6 +6,7 @@
 #include "base/dtype.h"
 #include "kernels/attention_scratch.h"
 #include "kernels/kernels.h"
+#include "kernels/packed_layout.h"
 #include "kernels/simd/elements.h"
 #include "kernels/simd/rows.h"
 #include "kernels/simd/target.h"
