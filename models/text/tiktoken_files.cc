@@ -100,6 +100,7 @@ struct Family {
   std::string_view pattern = kGpt4;
   bool nfc = false;
   std::vector<std::string> special;  // numbered from the end of the ranks
+  std::vector<std::string> prefix;   // in front of every text, names of special tokens
 };
 
 constexpr std::string_view kWhisperLanguages =
@@ -139,6 +140,8 @@ Family family_of(const std::string& name, const TokenizerConfig& config) {
     family.special = whisper_special_tokens();
   } else if (config.tokenizer_class == "TikTokenTokenizer") {
     family.pattern = kKimi;
+  } else if (config.tokenizer_class == "ChatGLM4Tokenizer") {
+    family.prefix = {"[gMASK]", "<sop>"};
   }
   return family;
 }
@@ -190,6 +193,19 @@ Result<PipelineParts> parts_of_tiktoken(std::string_view bytes, const std::strin
   parts.post_processor =
       make_bos_eos(config.add_bos_token.value_or(false) ? parts.bos_id : std::nullopt,
                    config.add_eos_token.value_or(false) ? parts.eos_id : std::nullopt);
+  PostProcessor::Part prefix = {.is_text = false, .ids = {}};
+  for (const std::string& content : family.prefix) {
+    const std::int32_t id = parts.added.find(content);
+    if (id < 0) {
+      return fail(ErrorCode::kInvalid, "{} begins texts with {}, which no added token is",
+                  config.tokenizer_class, content);
+    }
+    prefix.ids.push_back(id);
+  }
+  if (!prefix.ids.empty()) {
+    auto& around = parts.post_processor.parts;
+    around.insert(around.begin(), std::move(prefix));
+  }
   return parts;
 }
 
