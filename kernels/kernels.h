@@ -116,7 +116,7 @@ struct KvWrite {
 //           total = fma(acc, gain, total * keep); sum = fma(segment sum, gain, sum * keep).
 //           i8: group by group with gain = max u / 255 * exp(m - M), keep in the first group only;
 //           a group whose maximum is below 2^-100 adds nothing.
-//  Result:  a sink merges last into the sum; out = total * keep / sum. A zero is always +0.
+//  Result:  a sink merges last into the sum; out = fma(total, keep / sum, +0).
 // Keys that are not visible leave no trace (they may hold NaN), and blocks of sixteen tokens that
 // hold no key visible to some row are not read.
 struct Attention {

@@ -146,11 +146,51 @@ QUIRE_INLINE std::int64_t first_key(const Attention& task, std::int64_t position
   return first;
 }
 
-// Queries [begin, begin + count) of the task, counted row by row, head by head. False as above.
+// Query number `index` of a task, counted row by row, head by head.
+struct QueryPlace {
+  std::int64_t row;
+  int head;
+  const float* q;
+};
+QUIRE_INLINE QueryPlace place_of(const Attention& task, std::int64_t index) {
+  const std::int64_t row = index / task.heads_per_kv;
+  const int head =
+      task.kv_head * task.heads_per_kv + static_cast<int>(index - row * task.heads_per_kv);
+  return {row, head, task.q + row * task.q_stride + std::int64_t{head} * task.kv.layout.key_dim};
+}
+
+// Packs the queries [begin, begin + count) of the task and clears what they add up to.
+template <class F>
+QUIRE_INLINE void take_queries(QueryBlock& b, const TileList<F>& tiles, std::int64_t begin) {
+  const AttentionScratch parts(b.task.kv.layout);
+  const QueryTile& last = tiles.tile[tiles.count - 1];
+  const int slots = last.slot + last.queries;
+  std::memset(b.totals, 0, static_cast<std::size_t>(slots * parts.value_pad) * sizeof(float));
+  std::memset(b.operands + last.slot * parts.key_pad, 0,
+              static_cast<std::size_t>(last.queries * parts.key_pad) * sizeof(float));
+  // Rows of queries lie far apart: no prefetcher of the machine sees the next one coming.
+  for (int i = 0; i < b.count; ++i) {
+    const float* q = place_of(b.task, begin + i).q;
+    for (std::int64_t d = 0; d < b.task.kv.layout.key_dim; d += kLanes)
+      call_for(reinterpret_cast<const std::byte*>(q + d));
+  }
+  for (int t = 0; t < tiles.count; ++t) {
+    const QueryTile& tile = tiles.tile[t];
+    float* operands = b.operands + tile.slot * parts.key_pad;
+    for (int i = tile.slot; i < tile.slot + tile.queries && i < b.count; ++i) {
+      const QueryPlace place = place_of(b.task, begin + i);
+      pack_query<F>(b, i, place.q, operands + (i - tile.slot) * F::kOperandWords, tile.queries);
+      const std::int64_t position = b.task.position + place.row;
+      b.visible[i] = {first_key(b.task, position), position + 1};
+      b.peak[i] = -__builtin_inff();
+    }
+  }
+}
+
+// Queries [begin, begin + count) of the task. False as above.
 template <class F>
 bool attend(const Attention& task, std::int64_t begin, int count) {
-  const KvLayout& layout = task.kv.layout;
-  const AttentionScratch parts(layout);
+  const AttentionScratch parts(task.kv.layout);
   QueryBlock b{task};
   b.count = count;
   b.value_pad = parts.value_pad;
@@ -161,32 +201,16 @@ bool attend(const Attention& task, std::int64_t begin, int count) {
   b.copies = b.totals + parts.totals();
   TileList<F> tiles;
   cut_tiles(count, tiles);
-  const QueryTile& last_tile = tiles.tile[tiles.count - 1];
-  const int slots = last_tile.slot + last_tile.queries;
-  std::memset(b.totals, 0, static_cast<std::size_t>(slots * parts.value_pad) * sizeof(float));
-  float* last = b.operands + last_tile.slot * parts.key_pad;
-  std::memset(last, 0, static_cast<std::size_t>(last_tile.queries * parts.key_pad) * sizeof(float));
-  for (int t = 0; t < tiles.count; ++t) {
-    const QueryTile& tile = tiles.tile[t];
-    float* operands = b.operands + tile.slot * parts.key_pad;
-    for (int i = tile.slot; i < tile.slot + tile.queries && i < count; ++i) {
-      const std::int64_t row = (begin + i) / task.heads_per_kv;
-      const std::int64_t head = task.kv_head * task.heads_per_kv + (begin + i) % task.heads_per_kv;
-      pack_query<F>(b, i, task.q + row * task.q_stride + head * layout.key_dim,
-                    operands + (i - tile.slot) * F::kOperandWords, tile.queries);
-      b.visible[i] = {first_key(task, task.position + row), task.position + row + 1};
-      b.peak[i] = -__builtin_inff();
-    }
-  }
+  take_queries(b, tiles, begin);
   const std::int64_t stop = b.visible[count - 1].end;
   for (std::int64_t s = b.visible[0].begin / kSegment * kSegment; s < stop; s += kSegment) {
     if (!attend_segment(b, tiles, s, stop)) return false;
   }
   for (int i = 0; i < count; ++i) {
-    const std::int64_t row = (begin + i) / task.heads_per_kv;
-    const int head =
-        task.kv_head * task.heads_per_kv + static_cast<int>((begin + i) % task.heads_per_kv);
-    finish(b, i, head, task.out + row * task.out_stride + head * layout.value_read_dim());
+    const QueryPlace place = place_of(task, begin + i);
+    finish(b, i, place.head,
+           task.out + place.row * task.out_stride +
+               std::int64_t{place.head} * task.kv.layout.value_read_dim());
   }
   return true;
 }

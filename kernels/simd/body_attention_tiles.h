@@ -31,7 +31,10 @@ __attribute__((noinline)) void score_tile(const ScoreTile& t) {
     for (int i = 0; i < Q; ++i) acc[i][b] = F::start(t.starts[i]);
   }
   const float* q = t.queries;
-  for (std::int64_t at = 0; at < t.steps * 64; at += 64) {
+  const std::int64_t bytes = t.steps * 64;
+  std::int64_t at = 0;
+  // At least once: a loop that may not run makes the compiler keep the sums in memory around it.
+  do {
     typename F::Panel panel[B];
     for (int b = 0; b < B; ++b) {
       panel[b] = F::load_keys(keys[b] + at);
@@ -42,9 +45,11 @@ __attribute__((noinline)) void score_tile(const ScoreTile& t) {
       for (int b = 0; b < B; ++b) acc[i][b] = F::dot_keys(acc[i][b], panel[b], x);
     }
     q += Q * F::kOperandWords;
-  }
+    at += 64;
+  } while (at < bytes);
+  float* scores = t.scores;
   for (int i = 0; i < Q; ++i)
-    for (int b = 0; b < B; ++b) store(t.scores + i * kSegment + b * kLanes, F::sums(acc[i][b]));
+    for (int b = 0; b < B; ++b) store(scores + i * kSegment + b * kLanes, F::sums(acc[i][b]));
 }
 
 // Blocks [begin, end) in tiles as wide as the registers allow.
@@ -105,7 +110,8 @@ __attribute__((noinline)) void value_tile(const ValueTile& t, std::int64_t colum
     typename F::Acc acc[Q][C];
     for (int i = 0; i < Q; ++i)
       for (int c = 0; c < C; ++c) acc[i][c] = F::start(0);
-    for (int b = from; b < to; ++b) {
+    int b = from;
+    do {
       const std::byte* v = t.values[b] + column * 64;
       const std::byte* ahead = A == Ahead::kYes ? t.ahead[b] + column * 64 : nullptr;
       const float* w = t.weights + b * kRows * F::kOperandWords;
@@ -123,7 +129,7 @@ __attribute__((noinline)) void value_tile(const ValueTile& t, std::int64_t colum
         ahead += row_bytes;
         w += F::kOperandWords;
       }
-    }
+    } while (++b < to);
     add_sums<F, Q, C>(t, acc, column, group, from == t.begin);
   }
 }

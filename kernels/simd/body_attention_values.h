@@ -112,13 +112,12 @@ QUIRE_INLINE std::uint32_t token_mask(std::int64_t token, Span span) {
   return mask;
 }
 
-// True when a word holds a number that is not finite.
+// Not 0 when a word holds a number that is not finite: an exponent of ones carries into its sign.
 template <class F>
-QUIRE_INLINE bool odd_word(std::uint32_t word) {
-  if constexpr (F::kPacked == 1) return (word & 0x7f800000u) == 0x7f800000u;
-  if constexpr (F::kPacked == 2)
-    return (word & 0x7f800000u) == 0x7f800000u || (word & 0x7f80u) == 0x7f80u;
-  return false;
+QUIRE_INLINE std::uint32_t odd_bits(std::uint32_t word) {
+  if constexpr (F::kPacked == 1) return ((word & 0x7f800000u) + 0x00800000u) & 0x80000000u;
+  if constexpr (F::kPacked == 2) return ((word & 0x7f807f80u) + 0x00800080u) & 0x80008000u;
+  return 0;
 }
 
 // Copies a block of values with zeros for the tokens outside the span. Returns whether all that is
@@ -127,19 +126,19 @@ template <class F>
 QUIRE_INLINE bool copy_values(const std::byte* from, std::int64_t width, Span span, float* to) {
   constexpr int kRows = KvLayout::kBlock / F::kPacked;
   const std::int64_t pad = KvLayout::padded(width);
-  bool finite = true;
+  std::uint32_t odd = 0;
   for (int row = 0; row < kRows; ++row) {
     const std::uint32_t mask = token_mask<F>(row * F::kPacked, span);
     for (std::int64_t e = 0; e < width; ++e) {
       std::uint32_t word;
       std::memcpy(&word, from + (row * pad + e) * 4, 4);
       word &= mask;
-      finite &= !odd_word<F>(word);
+      odd |= odd_bits<F>(word);
       std::memcpy(to + row * pad + e, &word, 4);
     }
     for (std::int64_t e = width; e < pad; ++e) to[row * pad + e] = 0;
   }
-  return finite;
+  return odd == 0;
 }
 
 // A block of keys [E_k / packed][16][packed] as the block of values [16 / packed][E'][packed].

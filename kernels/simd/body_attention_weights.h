@@ -128,10 +128,13 @@ QUIRE_INLINE void weigh(QueryBlock& b, int i, int begin, int end, const SegmentB
   int from = end, to = end;  // blocks that the query sees
   if (seen.begin < seen.end) {
     const float peak = finish_scores<F>(b, i, s);
-    const float both = peak > b.peak[i] ? peak : b.peak[i];
-    const float factor = exp_of(peak - both);
-    b.keep[i] = exp_of(b.peak[i] - both);
-    b.peak[i] = both;
+    float factor = 1;  // exp(0)
+    if (peak > b.peak[i]) {
+      b.keep[i] = exp_of(b.peak[i] - peak);
+      b.peak[i] = peak;
+    } else {
+      factor = exp_of(peak - b.peak[i]);
+    }
     float sum;
     if constexpr (F::kScaled) {
       sum = put_codes<F>(b, i, peak, factor, s);
@@ -147,21 +150,20 @@ QUIRE_INLINE void weigh(QueryBlock& b, int i, int begin, int end, const SegmentB
   std::memset(weights + to * kWords, 0, static_cast<std::size_t>(end - to) * kWords * 4);
 }
 
-// out = total / sum, a sink merged in; a zero is always +0.
+// out = total * (keep / sum), keep from a sink that merges last; a zero is always +0.
 QUIRE_INLINE void finish(const QueryBlock& b, int i, int head, float* out) {
   const float* total = b.totals + i * b.value_pad;
   const std::int64_t width = b.task.kv.layout.value_read_dim();
-  float sum = b.sum[i];
-  Vec factor = splat<Vec>(1.0f);
+  float sum = b.sum[i], keep = 1;
   if (b.task.sinks != nullptr) {
     const float sink = b.task.sinks[head];
     const float peak = sink > b.peak[i] ? sink : b.peak[i];
-    const float keep = exp_of(b.peak[i] - peak);
+    keep = exp_of(b.peak[i] - peak);
     sum = __builtin_fmaf(sum, keep, exp_of(sink - peak));
-    factor = splat<Vec>(keep);
   }
-  for (std::int64_t e = 0; e < width; e += kLanes) {
-    const Vec v = add(div(mul(load(total + e), factor), splat<Vec>(sum)), zero());
-    store_n(out + e, v, width - e < kLanes ? static_cast<int>(width - e) : kLanes);
-  }
+  const Vec factor = splat<Vec>(keep / sum);
+  std::int64_t e = 0;
+  for (; e + kLanes <= width; e += kLanes) store(out + e, madd(load(total + e), factor, zero()));
+  if (e < width)
+    store_n(out + e, madd(load(total + e), factor, zero()), static_cast<int>(width - e));
 }

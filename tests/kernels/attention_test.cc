@@ -200,13 +200,14 @@ class PlainAttention {
     if (task_.chunk > 0) first = std::max(first, p / task_.chunk * task_.chunk);
     for (std::int64_t s = first / 256 * 256; s <= p; s += 256)
       segment(s, std::max(first, s), std::min(p + 1, s + 256));
+    float last = 1;
     if (task_.sinks != nullptr) {
       const float sink = task_.sinks[head_];
       const float peak = std::max(sink, peak_);
-      sum_ = std::fma(sum_, exp_f32(peak_ - peak), exp_f32(sink - peak));
-      for (float& o : out_) o *= exp_f32(peak_ - peak);
+      last = exp_f32(peak_ - peak);
+      sum_ = std::fma(sum_, last, exp_f32(sink - peak));
     }
-    for (float& o : out_) o = o / sum_ + 0.0f;
+    for (float& o : out_) o = std::fma(o, last / sum_, 0.0f);
     return out_;
   }
 
