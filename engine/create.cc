@@ -62,6 +62,18 @@ Result<std::optional<DType>> parse_dtype(const char* field, const std::string& n
   return fail_at(field, ErrorCode::kInvalid, "{} is auto, f32 or bf16, got '{}'", field, name);
 }
 
+Result<std::optional<DType>> parse_kv_dtype(const std::string& name) {
+  if (name == "int8") return std::optional(DType::kI8);
+  if (auto dtype = parse_dtype("kv_cache_dtype", name)) return dtype;
+  return fail_at("kv_cache_dtype", ErrorCode::kInvalid,
+                 "kv_cache_dtype is auto, f32, bf16 or int8, got '{}'", name);
+}
+
+// As users write it.
+std::string kv_dtype_name(DType dtype) {
+  return dtype == DType::kI8 ? "int8" : std::string(dtype_name(dtype));
+}
+
 Result<kernels::Isa> choose_isa(const std::string& name) {
   if (name == "auto") return kernels::best_isa();
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::parse_isa(name));
@@ -166,8 +178,7 @@ Result<Resolved> resolve(const EngineConfig& config) {
   Resolved resolved;
   QUIRE_ASSIGN(resolved.isa, choose_isa(config.isa));
   QUIRE_ASSIGN(resolved.matrix_dtype, parse_dtype("dtype", config.dtype));
-  QUIRE_ASSIGN(const std::optional<DType> kv_dtype,
-               parse_dtype("kv_cache_dtype", config.kv_cache_dtype));
+  QUIRE_ASSIGN(const std::optional<DType> kv_dtype, parse_kv_dtype(config.kv_cache_dtype));
   resolved.threads = config.threads > 0 ? config.threads : allowed_processors();
   resolved.options.kv_dtype = kv_dtype.value_or(DType::kF32);
   resolved.options.page_tokens = config.block_size;
@@ -201,7 +212,7 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.threads = resolved.threads;
   card.weights_dtype =
       resolved.matrix_dtype ? std::string(dtype_name(*resolved.matrix_dtype)) : "as stored";
-  card.kv_dtype = dtype_name(resolved.options.kv_dtype);
+  card.kv_dtype = kv_dtype_name(resolved.options.kv_dtype);
   card.weight_bytes = static_cast<std::int64_t>(loaded.weights.bytes());
   card.kv_bytes = plan.bytes;
   card.kv_tokens = plan.kv_tokens;
