@@ -5,6 +5,7 @@
 #include <set>
 
 #include "bench/load_test.h"
+#include "models/load/json.h"
 
 namespace quire::bench {
 namespace {
@@ -81,16 +82,18 @@ std::string report_table(const LoadReport& report) {
 }
 
 std::string report_json(const LoadOptions& options, const LoadReport& report) {
+  const std::string errors = dump_json(Json(report.errors));
   return fmt::format(
       "{{\"requests\":{},\"concurrency\":{},\"rate\":{},\"input_tokens\":{},\"output_tokens\":{},"
       "\"shared_prefix_tokens\":{},\"completed\":{},\"failed\":{},\"seconds\":{:.4f},"
       "\"requests_per_second\":{:.4f},\"output_tokens_per_second\":{:.4f},"
-      "\"goodput_per_second\":{:.4f},\"ttft_ms\":{},\"itl_ms\":{},\"end_to_end_ms\":{}}}\n",
+      "\"goodput_per_second\":{:.4f},\"ttft_ms\":{},\"itl_ms\":{},\"end_to_end_ms\":{},\"errors\":{"
+      "}}}\n",
       options.requests, options.concurrency, options.rate, options.input_tokens,
       options.output_tokens, options.shared_prefix_tokens, report.completed, report.failed,
       report.seconds, report.requests_per_second, report.output_tokens_per_second,
       report.goodput_per_second, json_of(report.ttft_ms), json_of(report.itl_ms),
-      json_of(report.end_to_end_ms));
+      json_of(report.end_to_end_ms), errors);
 }
 
 }  // namespace quire::bench

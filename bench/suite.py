@@ -15,6 +15,7 @@ import datetime
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -157,7 +158,12 @@ def run_scenario(name, options, setup):
     print(f"{name}: {record['seconds']:.0f} s, {path}", flush=True)
 
 
+def end_on_signal(number, _frame):
+    sys.exit(128 + number)  # runs the finally clauses, which stop what was started
+
+
 def main():
+    signal.signal(signal.SIGTERM, end_on_signal)
     options = parse_arguments()
     options.results.mkdir(parents=True, exist_ok=True)
     options.models.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ class Children:
         finally:
             self.stop(process)
         if process.returncode != 0:
-            raise RuntimeError(f"status {process.returncode}: {' '.join(err.split())[-400:]}")
+            raise RuntimeError(f"status {process.returncode}: {' '.join((err or out).split())[-400:]}")
         return out
 
     def own_seconds(self):

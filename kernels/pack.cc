@@ -162,10 +162,6 @@ const char* format_name(Kind kind) {
   CHECK(false, "packed format {}", static_cast<int>(kind));
 }
 
-const char* arithmetic_name(Arithmetic arithmetic) {
-  return arithmetic == Arithmetic::kF32 ? "f32" : "fast";
-}
-
 ActivationForm form_for(const PackedFormat& format, Arithmetic arithmetic) {
   if (arithmetic == Arithmetic::kF32) return {};
   if (format.kind == Kind::kBf16) return {.kind = ActivationForm::Kind::kBf16};

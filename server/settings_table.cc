@@ -36,7 +36,7 @@ constexpr SettingSpec kSpecs[] = {
      "memory of the KV cache: bytes with K, M or G, a share of memory (30%), or auto", 0, 0, "",
      QUIRE_PLACE(engine.kv_cache_memory)},
     {"kv-cache-dtype", "", "Memory", "TYPE", "type of the cached keys and values", 0, 0,
-     "auto f32|float32|float bf16|bfloat16", QUIRE_PLACE(engine.kv_cache_dtype)},
+     "auto f32|float32|float bf16|bfloat16 int8", QUIRE_PLACE(engine.kv_cache_dtype)},
     {"block-size", "", "Memory", "TOKENS", "tokens per page", 16, 64, "16 32 48 64",
      QUIRE_PLACE(engine.block_size)},
     {"enable-prefix-caching", "prefix-cache", "Memory", "",

@@ -230,11 +230,11 @@ quantized("qwen3_moe_mixed", "qwen3_moe_2", "experts of 3, 5 and 6 bits, dense l
 MLA = dict(kv_lora_rank=32, q_lora_rank=64, qk_nope_head_dim=32, v_head_dim=16, moe_intermediate_size=32,
            head_dim=ABSENT)
 quantized("deepseek_v3_4bit", "deepseek_v3_1", "4 bits g32, latent matrices, router float", (4, 32), **MLA)
-quantized("deepseek_v3_8bit", "deepseek_v3_2", "8 bits g32, plain q projection", (8, 32), "F32",
-          **{**MLA, "q_lora_rank": None})
+quantized("deepseek_v3_8bit", "deepseek_v3_1", "8 bits g32, plain q projection, one group", (8, 32), "F32",
+          **{**MLA, "q_lora_rank": None, "n_group": 1, "topk_group": 1})
 LINEAR = dict(linear_key_head_dim=16, linear_value_head_dim=16)
 quantized("qwen3_5_4bit", "qwen3_5_1", "4 bits g64, linear attention", (4, 64), **LINEAR)
 quantized("qwen3_5_moe_4bit", "qwen3_5_moe_1", "4 bits g32, router and shared gate of 8 bits g64", (4, 32), "F16",
           moe_intermediate_size=32, shared_expert_intermediate_size=64, **LINEAR)
-quantized("mamba2_4bit", "mamba2_1", "4 bits g32, state-space projections", (4, 32), num_heads=16,
-          head_dim=8, num_attention_heads=ABSENT, intermediate_size=ABSENT)
+quantized("mamba2_4bit", "mamba2_3", "4 bits g32, state-space projections", (4, 32), num_heads=16,
+          head_dim=8, num_attention_heads=ABSENT, intermediate_size=ABSENT, layer_norm_epsilon=1e-5)

@@ -33,16 +33,13 @@ __attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int6
   store_tile<R, P>(m, row, panel, acc);
 }
 
-// Tall enough that a pass over the weights takes longer than reading the next ones from memory.
-inline constexpr int kAheadRows = 5;
-
 // `count` <= R rows from `row` on, of P panels, with the tile of exactly that height.
-template <class Form, int R, int P>
+template <class Form, int R, int P, bool kAhead>
 void rows_of_tile(const Matmul& m, std::int64_t row, int count, std::int64_t panel) {
   if constexpr (R > 1) {
-    if (count < R) return rows_of_tile<Form, R - 1, P>(m, row, count, panel);
+    if (count < R) return rows_of_tile<Form, R - 1, P, kAhead>(m, row, count, panel);
   }
-  if constexpr (R >= kAheadRows) {
+  if constexpr (kAhead && R > 1) {
     if (row == 0 && panel + 2 * P <= m.panel_end) return tile<Form, R, P, true>(m, row, panel);
   }
   tile<Form, R, P, false>(m, row, panel);
@@ -50,26 +47,27 @@ void rows_of_tile(const Matmul& m, std::int64_t row, int count, std::int64_t pan
 
 // All rows of P panels at once, in tiles of almost the same height of at most R: the weights are
 // read from memory for the first tile, and stay near for the others.
-template <class Form, int R, int P>
+template <class Form, int R, int P, bool kAhead>
 void panel_group(const Matmul& m, std::int64_t panel) {
   const std::int64_t tiles = (m.rows + R - 1) / R;
   std::int64_t row = 0;
   for (std::int64_t i = 0; i < tiles; ++i) {
     const std::int64_t end = m.rows * (i + 1) / tiles;
-    rows_of_tile<Form, R, P>(m, row, static_cast<int>(end - row), panel);
+    rows_of_tile<Form, R, P, kAhead>(m, row, static_cast<int>(end - row), panel);
     row = end;
   }
 }
 
-template <class Form, int R, int P>
+// kAhead: a pass over the weights takes longer than reading the next ones from memory.
+template <class Form, int R, int P, bool kAhead>
 void all_panels(const Matmul& m) {
   std::int64_t panel = m.panel_begin;
-  for (; panel + P <= m.panel_end; panel += P) panel_group<Form, R, P>(m, panel);
+  for (; panel + P <= m.panel_end; panel += P) panel_group<Form, R, P, kAhead>(m, panel);
   if constexpr (P > 2) {
-    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<Form, R, 2>(m, panel);
+    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<Form, R, 2, kAhead>(m, panel);
   }
   if constexpr (P > 1) {
-    for (; panel < m.panel_end; ++panel) panel_group<Form, R, 1>(m, panel);
+    for (; panel < m.panel_end; ++panel) panel_group<Form, R, 1, kAhead>(m, panel);
   }
 }
 
@@ -77,9 +75,9 @@ void all_panels(const Matmul& m) {
 // rows use tall ones.
 template <class Form>
 void product(const Matmul& m) {
-  if (m.rows == 1) return all_panels<Form, 1, Form::kSoloPanels>(m);
-  if (m.rows <= Form::kFewRows) return all_panels<Form, Form::kFewRows, Form::kFewPanels>(m);
-  all_panels<Form, Form::kManyRows, Form::kManyPanels>(m);
+  if (m.rows == 1) return all_panels<Form, 1, Form::kSoloPanels, false>(m);
+  if (m.rows <= Form::kFewRows) return all_panels<Form, Form::kFewRows, Form::kFewPanels, false>(m);
+  all_panels<Form, Form::kManyRows, Form::kManyPanels, true>(m);
 }
 
 void matmul_f32(const Matmul& m) {

@@ -58,12 +58,7 @@ struct Bf16Form : Bf16Tiles {
     const std::int64_t bytes = (in.cols() + 1) / 2 * 4;  // of a row of x
     for (std::int64_t at = 0; at < bytes; at += 4) {
       call_ahead<kAhead>(in, at * kLanes);
-      Pairs w[P];
-      for (int p = 0; p < P; ++p) w[p] = load_pairs(in.w[p] + at * kLanes);
-      for (int r = 0; r < R; ++r) {
-        const Pairs x = splat_pair(in.x[r] + at);
-        for (int p = 0; p < P; ++p) acc[r][p] = add_pairs(x, w[p], acc[r][p]);
-      }
+      add_pairs(in, at, acc);
     }
   }
 };

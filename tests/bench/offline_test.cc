@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
+#include <thread>
 
 #include "models/load/json.h"
 
@@ -71,10 +71,10 @@ TEST_F(DemoRounds, LatencyDecodesFromThePrefixCache) {
   EXPECT_GT(round->prefill_tokens_per_second, 0);
   EXPECT_GT(round->decode_tokens_per_second, 0);
   EXPECT_GT(round->cached_share, 0.7) << "the second batch finds the first one's pages";
-  // Three sequences a step: tokens a second is three over the mean gap.
-  EXPECT_NEAR(round->decode_tokens_per_second, 3e3 / round->step_ms.mean,
-              0.2 * round->decode_tokens_per_second);
-  EXPECT_TRUE(engine->drain(std::chrono::seconds(5)));  // the last step's counters are in then
+  // The last step's counters come after its outputs.
+  const SteadyClock clock;
+  const Time end = clock.now() + std::chrono::seconds(10);
+  while (engine->stats().generation_tokens < 51 && clock.now() < end) std::this_thread::yield();
   EXPECT_EQ(engine->stats().generation_tokens, 3u * (1 + 16));
 }
 

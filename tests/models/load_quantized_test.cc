@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "kernels/kernels.h"
+#include "kernels/quantize.h"
 #include "models/load/load.h"
 #include "tests/golden/checkpoint_writer.h"
 
@@ -314,13 +315,16 @@ TEST(QuantizeAtLoad, MatricesButNotRoutersAndVectors) {
   EXPECT_EQ(int4->weights.matrix(0, Slot::kDown).format, PackedFormat::int8());
   EXPECT_NE(plain->fingerprint, int8->fingerprint);
   EXPECT_NE(int4->fingerprint, int8->fingerprint);
-  // Rounding to the nearest of 255 steps, or of 15 between a group's extremes.
-  for (std::int64_t k = 0; k < 64; ++k) {
-    const float exact = row_of(plain->weights.matrix(0, Slot::kQ), 9)[static_cast<std::size_t>(k)];
-    EXPECT_NEAR(row_of(int8->weights.matrix(0, Slot::kQ), 9)[static_cast<std::size_t>(k)], exact,
-                0.5 / 127 / 2 * 1.001);
-    EXPECT_NEAR(row_of(int4->weights.matrix(0, Slot::kQ), 9)[static_cast<std::size_t>(k)], exact,
-                1.0 / 15 / 2 * 1.1);
+  // int8: the nearest of 255 steps. int4: MLX's codes (tests/golden), scale and bias rounded.
+  const std::vector<float> exact = row_of(plain->weights.matrix(0, Slot::kQ), 9);
+  const std::vector<float> eight = row_of(int8->weights.matrix(0, Slot::kQ), 9);
+  const std::vector<float> four = row_of(int4->weights.matrix(0, Slot::kQ), 9);
+  std::vector<std::uint8_t> codes(exact.size());
+  const kernels::AffineGroup group = kernels::quantize_affine(exact.data(), 64, 4, codes.data());
+  for (std::size_t k = 0; k < exact.size(); ++k) {
+    EXPECT_NEAR(eight[k], exact[k], 0.5 / 127 / 2 * 1.001);
+    EXPECT_EQ(four[k], std::fma(static_cast<float>(codes[k]), bf16_to_f32(f32_to_bf16(group.scale)),
+                                bf16_to_f32(f32_to_bf16(group.bias))));
   }
 }
 
