@@ -14,7 +14,8 @@ namespace {
 constexpr const char* kIntroduction = R"(# Models
 
 Generated from the registry (`models/families.inc`) and the golden models
-(`tests/golden/*.json`, `tests/golden/quantized/*.json`) by `QUIRE_UPDATE_DOCS=1 build/golden_tests --gtest_filter=ModelsDoc*`.
+(`tests/golden/*.json`, `tests/golden/quantized/*.json`) by
+`QUIRE_UPDATE_DOCS=1 build/golden_tests --gtest_filter=ModelsDoc*`.
 
 A model folder holds `config.json`, `model.safetensors` (or shards with their index) and, if it
 likes, `generation_config.json`. Weights may be stored as F32, BF16 or F16, in the layout of
