@@ -131,6 +131,7 @@ void make_memory(const EngineConfig& config, const MemoryPlan& plan, EngineParts
   scheduler.waiting_tokens_max = std::numeric_limits<std::int64_t>::max() / 2;  // see submit()
   scheduler.context_max = plan.context_max;
   scheduler.step_target = from_seconds(config.step_target_ms / 1000);
+  scheduler.prefill_only_target = std::max(scheduler.step_target, scheduler.prefill_only_target);
   scheduler.drafts_max = drafts_of(config);
   scheduler.debug_preempt_every = config.debug_preempt_every;
   scheduler.debug_chunk_tokens = config.debug_chunk_tokens;
