@@ -263,17 +263,21 @@ def machine_section(records, best):
         "any other server by URL with `quire bench serve`.", ""])
 
 
+def how():
+    return HOW.format(foreign=100 * FOREIGN_SHARE_MAX, steal=100 * STEAL_SHARE_MAX)
+
+
 def write_page(results, page):
     records = [json.loads(path.read_text()) for path in results.glob("*.json")]
     records = [r for r in records if r.get("turns") or r.get("kernels")]
     if not records:
-        sys.exit(f"report.py: no results in {results}")
+        page.write_text(how() + "\nNo run is recorded here.\n")
+        return
     records.sort(key=lambda r: ORDER.index(r["scenario"]))
     best = best_peaks(records)
     folder = page.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [HOW.format(foreign=100 * FOREIGN_SHARE_MAX, steal=100 * STEAL_SHARE_MAX),
-             machine_section(records, best)]
+    parts = [how(), machine_section(records, best)]
     for record in records:
         if "kernels" in record:
             parts.append(kernel_section(record))
