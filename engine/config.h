@@ -12,12 +12,12 @@
 namespace quire::engine {
 
 struct EngineConfig {
-  std::string model;           // checkpoint folder
+  std::string model;  // checkpoint folder
   // auto, f32, bf16: how matmuls compute; see engine/precision.h.
   std::string dtype = "auto";
   // none, int8, int4: what loading makes of a float checkpoint's matrices; models/load/formats.h.
   std::string quantization = "none";
-  std::string kv_cache_dtype = "auto";  // auto, f32, bf16
+  std::string kv_cache_dtype = "auto";   // auto, f32, bf16, int8
   std::string kv_cache_memory = "auto";  // bytes with K, M, G, or a share of memory ("30%")
   std::string isa = "auto";              // auto, scalar, avx2, avx512
   int threads = 0;                       // 0: the processors this process may use

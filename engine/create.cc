@@ -55,6 +55,11 @@ Status check(const EngineConfig& config) {
   return {};
 }
 
+// As users write it.
+std::string kv_dtype_name(DType dtype) {
+  return dtype == DType::kI8 ? "int8" : std::string(dtype_name(dtype));
+}
+
 Result<kernels::Isa> choose_isa(const std::string& name) {
   if (name == "auto") return kernels::best_isa();
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::parse_isa(name));
@@ -191,7 +196,7 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.threads = resolved.threads;
   card.weights_dtype = loaded.weights.format_names();
   card.arithmetic = kernels::arithmetic_name(resolved.options.arithmetic);
-  card.kv_dtype = dtype_name(resolved.options.kv_dtype);
+  card.kv_dtype = kv_dtype_name(resolved.options.kv_dtype);
   card.weight_bytes = static_cast<std::int64_t>(loaded.weights.bytes());
   card.kv_bytes = plan.bytes;
   card.kv_tokens = plan.kv_tokens;
@@ -230,8 +235,7 @@ void log_context(const EngineConfig& config, const MemoryPlan& plan, std::int64_
 Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   QUIRE_ASSIGN(Resolved resolved, resolve(config));
   QUIRE_ASSIGN(models::LoadedModel loaded, load(config));
-  const Precision precision =
-      choose_precision(config, models::parameter_count(loaded.spec));
+  const Precision precision = choose_precision(config, models::parameter_count(loaded.spec));
   resolved.options.arithmetic = precision.arithmetic;
   resolved.options.kv_dtype = precision.kv_dtype;
   EngineParts parts;

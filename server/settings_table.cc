@@ -16,7 +16,8 @@ constexpr SettingSpec kSpecs[] = {
     {"served-model-name", "alias a", "Model", "NAMES",
      "names the API answers to, separated by commas; default: the folder's name", 0, 0, "",
      QUIRE_PLACE(served_model_name)},
-    {"dtype", "", "Model", "TYPE", "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0, "auto f32 bf16",
+    {"dtype", "", "Model", "TYPE",
+     "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0, "auto f32 bf16",
      QUIRE_PLACE(engine.dtype)},
     {"quantization", "", "Model", "KIND",
      "quantize the matrices of a float checkpoint at load: int8 (a scale for each row) or int4 "
@@ -32,7 +33,7 @@ constexpr SettingSpec kSpecs[] = {
      "memory of the KV cache: bytes with K, M or G, a share of memory (30%), or auto", 0, 0, "",
      QUIRE_PLACE(engine.kv_cache_memory)},
     {"kv-cache-dtype", "", "Memory", "TYPE", "type of the cached keys and values", 0, 0,
-     "auto f32 bf16", QUIRE_PLACE(engine.kv_cache_dtype)},
+     "auto f32 bf16 int8", QUIRE_PLACE(engine.kv_cache_dtype)},
     {"block-size", "", "Memory", "TOKENS", "tokens per page", 16, 64, "16 32 48 64",
      QUIRE_PLACE(engine.block_size)},
     {"enable-prefix-caching", "prefix-cache", "Memory", "",

@@ -1,6 +1,8 @@
 // Products with packed weights as kernels.h defines them, one output at a time: the specification.
-// Included inside the row's namespace, after body_gather.h.
+// Included inside the scalar row's namespace.
 #pragma once
+
+#include "kernels/simd/body_gather.h"
 
 // One output: row t of x by lane `lane` of panel `panel_idx`.
 struct PlainDot {
@@ -75,7 +77,9 @@ inline float plain_dot(const PlainDot& d) {
   CHECK(false, "activations of form {}", static_cast<int>(d.m.x.form.kind));
 }
 
-inline void plain_matmul(const Matmul& m) {
+void matmul(const Matmul& m) {
+  DCHECK(0 <= m.panel_begin && m.panel_end <= m.w->panels(), "panels [{}, {}) of {}", m.panel_begin,
+         m.panel_end, m.w->panels());
   for (std::int64_t t = 0; t < m.rows; ++t) {
     for (std::int64_t n = m.panel_begin * kPanelRows; n < m.w->rows && n < m.panel_end * kPanelRows;
          ++n) {

@@ -8,6 +8,7 @@
 #endif
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -24,6 +25,12 @@ QUIRE_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,
 namespace quire::kernels::avx512 {
 // clang-format off
 #include "kernels/simd/vec_avx512.h"
+#include "kernels/simd/body_matmul_tile.h"
+#include "kernels/simd/tiles_avx512.h"
+#include "kernels/simd/body_matmul_float.h"
+#include "kernels/simd/body_matmul_int8.h"
+#include "kernels/simd/body_matmul.h"
+#include "kernels/simd/dot_avx512.h"
 #include "kernels/simd/bodies.h"
 // clang-format on
 }  // namespace quire::kernels::avx512

@@ -131,6 +131,12 @@ QUIRE_INLINE VecI shift_right(VecI a) {
   return {_mm256_srli_epi32(a.lo, S), _mm256_srli_epi32(a.hi, S)};
 }
 
+QUIRE_INLINE VecI load_words(const std::byte* p) {
+  const auto* words = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(words), _mm256_loadu_si256(words + 1)};
+}
+QUIRE_INLINE Vec to_float(VecI a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+
 QUIRE_INLINE Mask less(Vec a, Vec b) {
   return {_mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)};
 }

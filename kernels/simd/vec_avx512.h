@@ -81,6 +81,9 @@ QUIRE_INLINE VecI shift_right(VecI a) {
   return {_mm512_srli_epi32(a.v, S)};
 }
 
+QUIRE_INLINE VecI load_words(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
+QUIRE_INLINE Vec to_float(VecI a) { return {_mm512_cvtepi32_ps(a.v)}; }
+
 QUIRE_INLINE Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 QUIRE_INLINE Mask equal(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 QUIRE_INLINE Vec select(Mask m, Vec yes, Vec no) {

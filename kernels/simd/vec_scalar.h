@@ -59,13 +59,6 @@ QUIRE_CALL Vec load_n(const E* p, int n) {
   QUIRE_LANES(n) part[i] = p[i];
   return load(part);
 }
-// Element D of each of 16 pairs.
-template <int D>
-QUIRE_CALL Vec load_of_pair(const Bf16* p) {
-  Vec r;
-  QUIRE_LANES(kLanes) r.l[i] = bf16_to_f32(p[2 * i + D].bits);
-  return r;
-}
 QUIRE_INLINE void store(float* p, Vec v) { std::memcpy(p, v.l, sizeof(v.l)); }
 // Rounds to nearest even.
 QUIRE_CALL void store(Bf16* p, Vec v) { QUIRE_LANES(kLanes) p[i].bits = f32_to_bf16(v.l[i]); }

@@ -29,8 +29,7 @@ void LinearInputs::add_reader(const Linear& reader) {
 
 void LinearInputs::carve(Carver& carver, std::int64_t rows_max) {
   for (Copy& copy : copies_) {
-    copy.data =
-        carver.take<std::byte>(rows_max * kernels::activation_row_bytes(copy.form, cols_));
+    copy.data = carver.take<std::byte>(rows_max * kernels::activation_row_bytes(copy.form, cols_));
   }
 }
 

@@ -79,10 +79,7 @@ void MixtureBlock::carve(Carver& carver) {
 
 void MixtureBlock::forward(const Step& step, const BlockInput& in, const TensorView& y,
                            kernels::Store store) const {
-  ShapeScope("mixture_of_experts")
-      .bind('D', site_.hidden)
-      .check(in.x, "T D")
-      .check(y, "T D");
+  ShapeScope("mixture_of_experts").bind('D', site_.hidden).check(in.x, "T D").check(y, "T D");
   const std::int64_t rows = in.x.dim(0);
   for (std::int64_t row = 0; row < rows; row += site_.rows_max) {
     const std::int64_t count = std::min<std::int64_t>(site_.rows_max, rows - row);
@@ -166,8 +163,8 @@ void MixtureBlock::run_experts(const Step& step, const Batch& batch) const {
                     activation},
                    part);
   };
-  step.team.run_phases({{static_cast<int>(batch.rows), gather},
-                        {*used_count_ * inner.chunks(), run_gated}});
+  step.team.run_phases(
+      {{static_cast<int>(batch.rows), gather}, {*used_count_ * inner.chunks(), run_gated}});
 
   // The inputs are no longer needed: outputs take their place.
   const LinearSource gated = {gated_in_, gated_, batch.rows * spec_.active};
@@ -177,8 +174,7 @@ void MixtureBlock::run_experts(const Step& step, const Batch& batch) const {
     const auto [expert, part] = expert_part(outer, chunk);
     run_part(step.kernels, {down_[expert], pairs_}, gated.activations(down_[expert]), part);
   };
-  step.team.run_phases(
-      {{prepare.chunks(), prepare}, {*used_count_ * outer.chunks(), run_down}});
+  step.team.run_phases({{prepare.chunks(), prepare}, {*used_count_ * outer.chunks(), run_down}});
 }
 
 void MixtureBlock::run_shared(const Step& step, const Batch& batch) const {

@@ -13,8 +13,8 @@ class MixtureBlock {
  public:
   MixtureBlock(const MixtureOfExperts& spec, const BlockSite& site);
   void carve(Carver& carver);
-  // y (set or add) mixture of its input; y [T, D]. A token's experts are added in ascending order, from
-  // zero, the shared expert last.
+  // y (set or add) mixture of its input; y [T, D]. A token's experts are added in ascending order,
+  // from zero, the shared expert last.
   void forward(const Step& step, const BlockInput& in, const TensorView& y,
                kernels::Store store) const;
 

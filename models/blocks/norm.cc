@@ -51,11 +51,7 @@ void apply_norm(const kernels::Kernels& kernels, const BoundNorm& norm, Rows x, 
 
 void run_norm_add(const Step& step, const BoundNorm& norm, const TensorView& x,
                   const TensorView& y) {
-  ShapeScope("norm_add")
-      .bind('T', x.dim(0))
-      .bind('D', norm.width)
-      .check(x, "T D")
-      .check(y, "T D");
+  ShapeScope("norm_add").bind('T', x.dim(0)).bind('D', norm.width).check(x, "T D").check(y, "T D");
   const Rows from = rows_of(x), to = rows_of(y);
   run_rows(step.team, x.dim(0), kPieceRows, [&](std::int64_t row, std::int64_t rows) {
     const Rows piece = {from.at(row), from.stride};
