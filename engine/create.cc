@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "engine/bandwidth.h"
 #include "engine/id_tokenizer.h"
 #include "engine/memory_plan.h"
 #include "engine/threaded_engine.h"
@@ -249,6 +250,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   parts.model = std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights),
                                                 resolved.options);
   parts.runner = std::make_unique<LoadedRunner>(*parts.model, resolved.threads);
+  parts.card.read_bytes_per_second = measure_read_bandwidth(*parts.runner);
   parts.clock = std::make_unique<SteadyClock>();
   parts.kernels = &kernels::kernels(resolved.isa);
   make_memory(config, plan, parts);

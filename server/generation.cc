@@ -83,6 +83,7 @@ Status GenerationTask::submit() {
     auto id = engine_.submit(std::move(plan_.prompts[i].request), std::move(sink));
     if (!id) return tl::unexpected(id.error());
     ids_.push_back(*id);
+    service_.own(this, *id);
   }
   return {};
 }
@@ -253,6 +254,20 @@ bool GenerationService::remember(const std::shared_ptr<GenerationTask>& task) {
 void GenerationService::forget(const GenerationTask* task) {
   const std::lock_guard lock(mutex_);
   std::erase_if(tasks_, [task](const auto& known) { return known.get() == task; });
+  std::erase_if(owners_, [task](const auto& entry) { return entry.second == task; });
+}
+
+void GenerationService::own(const GenerationTask* task, engine::RequestId id) {
+  const std::lock_guard lock(mutex_);
+  const bool known = std::any_of(tasks_.begin(), tasks_.end(),
+                                 [task](const auto& other) { return other.get() == task; });
+  if (known) owners_[id] = task;
+}
+
+std::string GenerationService::request_id_of(engine::RequestId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(id);
+  return found == owners_.end() ? std::string() : found->second->exchange()->request_id;
 }
 
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {

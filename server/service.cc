@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "server/info_endpoints.h"
+#include "server/page_endpoint.h"
 #include "server/token_endpoints.h"
 
 namespace quire::server {
@@ -41,7 +42,14 @@ void Service::attach(Backend backend) {
   metrics_ =
       std::make_unique<Metrics>(backend_.model_names.front(), backend_.engine->card().context_max);
   generation_ = std::make_unique<GenerationService>(backend_, policy_, *metrics_);
+  feed_ = std::make_unique<LiveFeed>(
+      *backend_.engine, [this](engine::RequestId id) { return generation_->request_id_of(id); });
   loaded_.store(true, std::memory_order_release);
+}
+
+void Service::begin_drain() {
+  draining_ = true;
+  if (loaded()) feed_->end();
 }
 
 void Service::cut_off() {
@@ -65,6 +73,28 @@ void Service::add_routes() {
   add("/tokenize", "POST", &Service::tokenize);
   add("/detokenize", "POST", &Service::detokenize);
   add("/apply-template", "POST", &Service::apply_template);
+  add_page();
+}
+
+void Service::add_page() {
+  for (const char* const path : {"/", "/page/{id}"}) {
+    Route route;
+    route.path = path;
+    route.method = "GET";
+    route.needs_model = false;
+    route.handle = [](const ExchangePtr& exchange) {
+      const std::string& wanted = exchange->request.path;
+      exchange->respond(
+          page_answer(exchange->request, wanted == "/" ? "" : path_id(wanted, "/page/{id}")));
+    };
+    router_.add(std::move(route));
+  }
+  Route live;
+  live.path = "/v1/engine/live";
+  live.method = "GET";
+  live.on_worker = true;
+  live.handle = [this](const ExchangePtr& exchange) { feed_->answer(exchange); };
+  router_.add(std::move(live));
 }
 
 void Service::add(std::string path, std::string method, Answer answer) {

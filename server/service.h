@@ -8,6 +8,7 @@
 #include "server/generation.h"
 #include "server/http_exchange.h"
 #include "server/http_server.h"
+#include "server/live_feed.h"
 #include "server/metrics.h"
 #include "server/router.h"
 #include "server/settings.h"
@@ -25,8 +26,9 @@ class Service final : public RequestHandler {
   // The model is loaded: from now on every endpoint answers. backend.engine must outlive the
   // HTTP server's stop().
   void attach(Backend backend);
-  // New generating requests are answered 503, /readyz too.
-  void begin_drain() { draining_ = true; }
+  // New generating requests are answered 503, /readyz too; those who watch the engine are sent
+  // away. Must come before the engine goes.
+  void begin_drain();
   // Ends requests in flight with an error.
   void cut_off();
 
@@ -40,6 +42,7 @@ class Service final : public RequestHandler {
   void add_routes();
   void add(std::string path, std::string method, Answer answer);
   void add_generating(std::string path, Endpoint endpoint);
+  void add_page();
   void dispatch(const Route& route, const ExchangePtr& exchange);
 
   HttpResponse live(const HttpRequest& request);
@@ -66,6 +69,7 @@ class Service final : public RequestHandler {
   Backend backend_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<GenerationService> generation_;
+  std::unique_ptr<LiveFeed> feed_;
   std::int64_t created_ = 0;
   std::atomic<bool> loaded_{false};
   std::atomic<bool> draining_{false};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/live_view.h"
 
 namespace quire::server {
 
@@ -61,6 +62,9 @@ class FakeEngine final : public engine::Engine {
   void cancel(engine::RequestId id) override;
   bool drain(Time timeout) override;
   CacheReset reset_cache() override { return {7, 3}; }
+  // One group of pages, a step and a request or two: enough to tell what is passed on.
+  void observe(const engine::LiveViewWish& wish,
+               std::function<void(engine::LiveView&&)> done) override;
   engine::EngineStats stats() const override;
   std::vector<engine::RequestInfo> requests() const override;
   bool healthy(Time) const override { return healthy_; }
