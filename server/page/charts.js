@@ -6,7 +6,8 @@ export const kParts = ["schedule", "forward", "sample", "commit", "emit"];
 const kPartWords = ["plan the step", "run the model", "draw and verify tokens", "detokenize and publish pages", "send, and guess ahead"];
 const kBar = 4;
 const kHeight = 130;
-const kLeft = 44;
+const kLeft = 40;
+const kTop = 18;
 
 const median = (values) => (values.length ? [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] : 0);
 const round = (value) => (value >= 100 ? Math.round(value) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
@@ -18,7 +19,7 @@ function niceCeiling(value) {
 
 function frame(canvas, top, unit, limit) {
   const { context, width } = prepare(canvas, kHeight);
-  const y = (value) => kHeight - 4 - (kHeight - 14) * (value / top);
+  const y = (value) => kHeight - 4 - (kHeight - kTop - 4) * (value / top);
   context.font = "10px system-ui";
   context.textAlign = "right";
   context.textBaseline = "middle";
@@ -26,8 +27,9 @@ function frame(canvas, top, unit, limit) {
     context.fillStyle = colour("line");
     context.fillRect(kLeft, y(top * share), width - kLeft, 1);
     context.fillStyle = colour("soft");
-    context.fillText(`${round(top * share)}${share === 1 ? ` ${unit}` : ""}`, kLeft - 4, y(top * share));
+    context.fillText(String(Number(round(top * share))), kLeft - 4, y(top * share));
   }
+  context.fillText(unit, kLeft - 4, 6);
   if (limit > 0 && limit <= top) {
     context.strokeStyle = colour("hot");
     context.setLineDash([5, 4]);

@@ -22,7 +22,7 @@ function tiles() {
   const list = [["Running", number(snapshot.running), `of ${snapshot.model.max_num_seqs}`], ["Waiting", number(snapshot.waiting), ""],
     ["Generated", number(rates.generation), "tokens/s"], ["Prompts", number(rates.prompt), "tokens/s"],
     ["Step", middle ? middle.toFixed(middle < 10 ? 2 : 1) : "-", "ms, median"], ["KV pages held", `${(100 * held).toFixed(1)} %`, ""],
-    ["Prefix hits", share(cache.hit_tokens, cache.query_tokens), "of prompt tokens"], ["Guesses right", share(accepted, proposed), ""]];
+    ["Prefix hits", share(cache.hit_tokens, cache.query_tokens), "of prompts"], ["Guesses right", share(accepted, proposed), ""]];
   $("tiles").replaceChildren(...list.map(([name, value, unit]) => el("div", {}, el("dt", { text: name }),
     el("dd", {}, value, " ", el("small", { text: unit })))));
 }

@@ -1,7 +1,7 @@
 // The prefix tree, drawn from left to right: the horizontal axis is the position in the text.
 import { $, hideTip, number, showTip, svg } from "./dom.js";
 
-const kRow = 14;
+const kRow = 12;
 const kRowsMax = 40;
 const kRootWidth = 10;
 let shownKey = "";
@@ -15,6 +15,8 @@ function describe(chain) {
   const pages = chain.pages ? `${chain.pages} page${chain.pages > 1 ? "s" : ""} ${held}` : "pages evicted";
   return `Tokens ${number(chain.begin)} to ${number(chain.end)}: ${pages}${states}${chain.hidden ? `; ${chain.hidden} more branches are not shown` : ""}`;
 }
+
+const inside = (chain) => `${chain.pages} pages` + (chain.references > 1 ? `, shared by ${chain.references} sequences` : "");
 
 // Gives every chain its rows: a leaf one, a parent those of its children.
 function layOut(chains) {
@@ -63,6 +65,12 @@ export function drawTree(live) {
     rect.addEventListener("mousemove", (event) => showTip({ left: event.clientX, top: event.clientY, bottom: event.clientY }, describe(chain)));
     rect.addEventListener("mouseleave", hideTip);
     picture.append(rect);
+    const room = Number(rect.getAttribute("height")), label = inside(chain);
+    if (room >= 2 * kRow && Number(rect.getAttribute("width")) > 6.5 * label.length) {
+      const text = svg("text", { class: "inside", x: x + 8, y: node.row * kRow + room / 2 + 4 });
+      text.textContent = label;
+      picture.append(text);
+    }
   }
   for (let i = 0; i <= 4; i++) {
     const text = svg("text", { x: kRootWidth + (end * i / 4) * scale, y: Math.max(2, shown) * kRow + 12,

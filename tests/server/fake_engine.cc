@@ -201,6 +201,7 @@ engine::GenerateRequest FakeEngine::last() const {
 
 void FakeEngine::observe(const engine::LiveViewWish& wish,
                          std::function<void(engine::LiveView&&)> done) {
+  ++looks_;
   engine::LiveView view;
   view.now = SteadyClock().now();
   view.stats = stats();

@@ -78,6 +78,7 @@ class FakeEngine final : public engine::Engine {
   int cancelled() const { return cancelled_; }
   int live() const;
   std::int64_t tokens_made() const;
+  int looks() const { return looks_; }  // calls of observe()
   std::uint64_t steps() const;
   // The last request that was submitted.
   engine::GenerateRequest last() const;
@@ -111,6 +112,7 @@ class FakeEngine final : public engine::Engine {
   engine::ModelCard card_;
   std::atomic<bool> healthy_{true};
   std::atomic<int> cancelled_{0};
+  std::atomic<int> looks_{0};
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
