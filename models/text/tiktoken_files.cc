@@ -153,13 +153,13 @@ Result<PipelineParts> parts_of_tiktoken(std::string_view bytes, const std::strin
   QUIRE_ASSIGN(const auto ranked, read_ranks(bytes));
   Vocab raw;
   Vocab vocab;
+  raw.expect(ranked.size());
   for (const Ranked& token : ranked) {
     QUIRE_TRY(raw.add(token.bytes, token.rank));
     std::string spelled;
     append_byte_chars(spelled, token.bytes);
     QUIRE_TRY(vocab.add(spelled, token.rank));
   }
-  QUIRE_TRY(vocab.check_dense());
   const std::int32_t special_begin = vocab.id_end();
   PipelineParts parts;
   // A piece that is a token is taken whole, as tiktoken does.
@@ -180,6 +180,10 @@ Result<PipelineParts> parts_of_tiktoken(std::string_view bytes, const std::strin
   // Ids without a name, up to the last one that the configuration names, are reserved.
   std::int32_t id = special_begin;
   const std::int32_t last = config.added.empty() ? -1 : config.added.rbegin()->first;
+  if (last >= 0 && static_cast<std::size_t>(last) >= Vocab::id_limit(ranked.size())) {
+    return fail(ErrorCode::kInvalid, "added token {} although there are only {} tokens", last,
+                ranked.size());
+  }
   const auto named = static_cast<std::int32_t>(family.special.size());
   for (; id < special_begin + named || id <= last; ++id) {
     const std::int32_t idx = id - special_begin;
