@@ -26,6 +26,7 @@ struct Usage {
   std::int64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
   std::int64_t draft_tokens = 0, accepted_draft_tokens = 0;
   int preemptions = 0;
+  cache::MissedTokens missed = {};  // of the prompt
 };
 
 // Times on the engine's clock. queued = arrival .. first_scheduled, prefill = .. first_token,

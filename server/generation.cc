@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "server/ids.h"
-#include "server/openai_response.h"
+#include "server/openai_request.h"
 #include "server/sse_writer.h"
 
 namespace quire::server {
@@ -17,6 +17,13 @@ namespace quire::server {
 using engine::FinishReason;
 
 namespace {
+
+// What an output's text means.
+text::AnswerEvents events_of(const engine::Output& output) {
+  text::AnswerEvents events;
+  text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
+  return events;
+}
 
 ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
 
@@ -31,7 +38,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
         engine_(*service.backend_.engine),
         exchange_(std::move(exchange)),
         plan_(std::move(plan)),
-        formatter_(plan_, engine_, random_id()),
+        writer_(plan_.make_writer(plan_, engine_, random_id())),
         choices_(plan_.prompts.size() * static_cast<std::size_t>(plan_.n)),
         last_token_at_(choices_.size(), Time::zero()) {}
 
@@ -63,7 +70,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   engine::Engine& engine_;
   ExchangePtr exchange_;
   GenerationPlan plan_;
-  AnswerFormatter formatter_;
+  std::unique_ptr<AnswerWriter> writer_;
   std::vector<ChoiceState> choices_;
   std::vector<Time> last_token_at_;
   std::vector<engine::RequestId> ids_;
@@ -184,7 +191,7 @@ void GenerationTask::deliver(std::size_t index, engine::Output output) {
 
 void GenerationTask::collect(std::size_t index, engine::Output output) {
   ChoiceState& state = choices_[index];
-  state.text += output.text;
+  state.answer.apply(events_of(output));
   if (!output.prompt_tokens.empty()) state.prompt_tokens = std::move(output.prompt_tokens);
   if (plan_.logprobs >= 0 || plan_.return_token_ids) {
     std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(state.tokens));
@@ -196,7 +203,7 @@ void GenerationTask::answer_if_complete() {
   if (!begun_ || answered_ || finished_ < choices_.size()) return;
   answered_ = true;
   HttpResponse response;
-  response.body = formatter_.whole(choices_);
+  response.body = writer_->whole(choices_);
   exchange_->respond(std::move(response));
 }
 
@@ -220,14 +227,15 @@ void GenerationTask::release_held() {
 
 void GenerationTask::send(std::size_t index, const engine::Output& output) {
   if (!output.prompt_tokens.empty()) choices_[index].prompt_tokens = output.prompt_tokens;
-  std::string bytes = sse_event(formatter_.chunk(index, output, choices_));
+  const text::AnswerEvents events = events_of(output);
+  choices_[index].answer.apply(events);
+  std::string bytes = writer_->piece({index, &output, &events}, choices_);
   const bool last = finished_ == choices_.size() && held_.empty();
   if (!last) {
     exchange_->write(bytes);
     return;
   }
-  if (plan_.include_usage) bytes += sse_event(formatter_.usage_chunk(choices_));
-  bytes += kSseDone;
+  bytes += writer_->stream_end(choices_);
   answered_ = true;
   exchange_->end(bytes);
 }
@@ -237,7 +245,7 @@ void GenerationTask::fail(const ApiError& error) {
   answered_ = true;
   held_.clear();
   if (begun_ && plan_.stream) {
-    exchange_->end(sse_event(error_body(error)) + std::string(kSseDone));
+    exchange_->end(writer_->stream_error(error));
   } else {
     exchange_->respond(error_response(error));
   }
@@ -288,6 +296,7 @@ void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
     return;
   }
   exchange->request.body = {};
+  plan->arrival = exchange->arrival;
   metrics_.observe_unknown_fields(plan->warnings.size());
   for (const std::string& warning : plan->warnings) log(LogLevel::kDebug, "{}", warning);
   const auto task = std::make_shared<GenerationTask>(*this, exchange, std::move(*plan));
