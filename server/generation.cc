@@ -3,13 +3,17 @@
 #include "server/generation.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <limits>
 #include <utility>
 
 #include "base/log.h"
 #include "server/ids.h"
+#include "server/infill.h"
+#include "server/messages_request.h"
 #include "server/openai_request.h"
+#include "server/responses_request.h"
 #include "server/sse_writer.h"
 
 namespace quire::server {
@@ -24,6 +28,25 @@ text::AnswerEvents events_of(const engine::Output& output) {
   text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
   return events;
 }
+
+struct Dialects {
+  const Backend& backend;
+  const RequestPolicy& policy;
+  const std::shared_ptr<ResponseStore>& responses;
+
+  tl::expected<GenerationPlan, ApiError> plan(Endpoint endpoint, std::string_view body) const {
+    switch (endpoint) {
+      case kResponses:
+        return plan_responses(body, backend, policy, responses);
+      case kMessages:
+        return plan_messages(body, backend, policy);
+      case kInfill:
+        return plan_infill(body, backend, policy);
+      default:
+        return plan_generation(endpoint, body, backend, policy);
+    }
+  }
+};
 
 ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
 
@@ -47,6 +70,8 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   tl::expected<void, ApiError> submit();
   void begin();
   const ExchangePtr& exchange() const { return exchange_; }
+  // Any thread.
+  Json describe(Time now) const;
   // I/O thread.
   void fail(const ApiError& error);
 
@@ -75,6 +100,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   std::vector<Time> last_token_at_;
   std::vector<engine::RequestId> ids_;
   std::deque<Held> held_;  // came before begin(), or while the client was slow
+  std::atomic<std::int64_t> generated_{0};
   std::size_t finished_ = 0;
   bool begun_ = false;
   bool answered_ = false;
@@ -110,6 +136,28 @@ void GenerationTask::begin() {
     });
     self->release_held();
   });
+}
+
+Json GenerationTask::describe(Time now) const {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t max_tokens = 0;
+  for (const PromptPlan& prompt : plan_.prompts) {
+    prompt_tokens += prompt.prompt_tokens;
+    max_tokens += prompt.max_tokens * plan_.n;
+  }
+  Json out = Json::object();
+  out["id"] = exchange_->request_id;
+  out["object"] = "request";
+  out["path"] = exchange_->request.path;
+  out["model"] = plan_.model;
+  out["stream"] = plan_.stream;
+  out["choices"] = choices_.size();
+  out["prompt_tokens"] = prompt_tokens;
+  out["generated_tokens"] = generated_.load();
+  out["max_tokens"] = max_tokens;
+  out["state"] = generated_ > 0 ? "generating" : "waiting";
+  out["age_ms"] = to_seconds(now - exchange_->arrival) * 1e3;
+  return out;
 }
 
 void GenerationTask::cancel_all() {
@@ -155,6 +203,7 @@ void GenerationTask::observe_tokens(std::size_t index, const engine::Output& out
   }
   last_token_at_[index] = at;
   state.token_count += count;
+  generated_ += count;
 }
 
 void GenerationTask::observe_finish(std::size_t index, std::size_t prompt_idx) {
@@ -289,8 +338,34 @@ ApiError GenerationService::refusal(const Error& error, const Excess& wanted) co
   return out;
 }
 
+HttpResponse GenerationService::list() const {
+  Json data = Json::array();
+  const Time now = SteadyClock().now();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::shared_ptr<GenerationTask>& task : tasks_) data.push_back(task->describe(now));
+  }
+  HttpResponse response;
+  response.body = dump_json({{"object", "list"}, {"data", std::move(data)}});
+  return response;
+}
+
+std::size_t GenerationService::cancel(const std::string& request_id) {
+  constexpr ErrorKind kCancelled{400, "invalid_request_error", "request_cancelled"};
+  std::size_t count = 0;
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<GenerationTask>& task : tasks_) {
+    if (task->exchange()->request_id != request_id) continue;
+    ++count;
+    task->exchange()->post([task, kCancelled] {
+      task->fail({kCancelled, "the request was cancelled through /v1/requests"});
+    });
+  }
+  return count;
+}
+
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
-  auto plan = plan_generation(endpoint, exchange->request.body, backend_, policy_);
+  auto plan = Dialects{backend_, policy_, responses_}.plan(endpoint, exchange->request.body);
   if (!plan) {
     exchange->post([exchange, error = plan.error()] { exchange->respond(error_response(error)); });
     return;

@@ -11,6 +11,7 @@
 #include "server/http_server.h"
 #include "server/metrics.h"
 #include "server/request_fields.h"
+#include "server/response_store.h"
 
 namespace quire::server {
 
@@ -23,8 +24,14 @@ class GenerationService {
   ~GenerationService();
 
   // On a worker thread: validates, tokenizes and submits the exchange's request, or answers why
-  // not. endpoint: kChat or kCompletions.
+  // not. endpoint: one of kGenerating.
   void run(Endpoint endpoint, const ExchangePtr& exchange);
+
+  // The requests in flight, and the end of those with that id: how many there were.
+  HttpResponse list() const;
+  std::size_t cancel(const std::string& request_id);
+
+  ResponseStore& responses() { return *responses_; }
 
   // Ends every request in flight with an error that says so, and refuses those that come later.
   void cut_off();
@@ -41,7 +48,8 @@ class GenerationService {
   const RequestPolicy policy_;
   Metrics& metrics_;
   FinishRate finish_rate_;
-  std::mutex mutex_;
+  std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>();
+  mutable std::mutex mutex_;
   std::unordered_set<std::shared_ptr<GenerationTask>> tasks_;
   bool cut_off_ = false;
 };

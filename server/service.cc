@@ -9,7 +9,11 @@
 #include "base/log.h"
 #include "server/endpoints.h"
 #include "server/info_endpoints.h"
+#include "server/messages_request.h"
+#include "server/messages_writer.h"
+#include "server/openapi.h"
 #include "server/prompt_bound.h"
+#include "server/responses_request.h"
 #include "server/token_endpoints.h"
 
 namespace quire::server {
@@ -71,6 +75,11 @@ void Service::add_probes() {
     return health();
   });
   on("GET", "/version", [](const HttpRequest&) { return version_answer(); });
+  on("GET", "/openapi.json", [](const HttpRequest&) {
+    HttpResponse response;
+    response.body = dump_json(openapi_document());
+    return response;
+  });
   on("GET", "/metrics", [this](const HttpRequest&) { return scrape(); });
 }
 
@@ -84,6 +93,8 @@ void Service::add_model_routes() {
   on("GET", "/v1/cache/stats", [this](const HttpRequest&) { return cache_stats_answer(backend_); });
   on("POST", "/v1/cache/reset",
      [this](const HttpRequest&) { return cache_reset_answer(backend_); });
+  on("GET", "/tokenizer_info",
+     [this](const HttpRequest&) { return tokenizer_info_answer(backend_); });
   on("POST", "/tokenize", [this](const HttpRequest& request) {
     return tokenize_answer(backend_, policy_, request.body);
   });
@@ -96,10 +107,28 @@ void Service::add_model_routes() {
 }
 
 void Service::add_generating_routes() {
-  on_exchange("POST", "/v1/chat/completions",
-              [this](const ExchangePtr& exchange) { generation_->run(kChat, exchange); });
-  on_exchange("POST", "/v1/completions",
-              [this](const ExchangePtr& exchange) { generation_->run(kCompletions, exchange); });
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    if ((spec.traits & kGeneration) == 0) continue;
+    on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
+      generation_->run(body, exchange);
+    });
+  }
+  on("GET", "/v1/responses/{id}", [this](const HttpRequest& request) {
+    return stored_response_answer(generation_->responses(),
+                                  path_id(request.path, "/v1/responses/{id}"));
+  });
+  on("DELETE", "/v1/responses/{id}", [this](const HttpRequest& request) {
+    return delete_response_answer(generation_->responses(),
+                                  path_id(request.path, "/v1/responses/{id}"));
+  });
+  on("POST", "/v1/messages/count_tokens", [this](const HttpRequest& request) {
+    return count_tokens_answer(backend_, policy_, request.body);
+  });
+  on("GET", "/v1/requests", [this](const HttpRequest&) { return generation_->list(); });
+  on("DELETE", "/v1/requests/{id}", [this](const HttpRequest& request) {
+    const std::string id = path_id(request.path, "/v1/requests/{id}");
+    return cancelled_answer(id, generation_->cancel(id));
+  });
 }
 
 void Service::on(std::string_view method, std::string_view path, Answer answer) {
@@ -172,6 +201,7 @@ HttpResponse Service::describe(const HttpFailure& failure) {
 }
 
 void Service::decorate(const HttpRequest& request, HttpResponse& response) {
+  use_anthropic_shape(request, response);
   add_cors_fields(access_, request, response);
 }
 
