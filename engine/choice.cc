@@ -162,7 +162,8 @@ void Choice::close(Output& output, const scheduler::RequestTrace& trace, Time no
                   .cached_tokens = trace.cached_tokens,
                   .draft_tokens = trace.draft_tokens,
                   .accepted_draft_tokens = trace.accepted_draft_tokens,
-                  .preemptions = trace.preemptions};
+                  .preemptions = trace.preemptions,
+                  .missed = trace.missed};
   const bool scheduled = trace.first_scheduled != Time::zero();
   const Time begun = scheduled ? std::max(trace.first_scheduled, live_->arrival) : now;
   output.timings = {.arrival = live_->arrival,

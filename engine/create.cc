@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "engine/bandwidth.h"
 #include "engine/id_tokenizer.h"
 #include "engine/memory_plan.h"
 #include "engine/precision.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr double kAutoKvShare = 0.3;  // of the memory that is free once the weights are in
 constexpr int kNgramMax = 4;
-constexpr std::int64_t kWaitingTokensMax = 2'000'000;
 
 int allowed_processors() {
   cpu_set_t set;
@@ -249,6 +249,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   parts.model = std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights),
                                                 resolved.options);
   parts.runner = std::make_unique<LoadedRunner>(*parts.model, resolved.threads);
+  parts.card.read_bytes_per_second = measure_read_bandwidth(*parts.runner);
   parts.clock = std::make_unique<SteadyClock>();
   parts.kernels = &kernels::kernels(resolved.isa);
   make_memory(config, plan, parts);
@@ -262,7 +263,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   threaded.limits.logprobs_max = config.max_logprobs;
   threaded.context_max = plan.context_max;
   threaded.choices_max = config.max_num_seqs + config.max_num_waiting;
-  threaded.prompt_tokens_max = kWaitingTokensMax;
+  threaded.prompt_tokens_max = config.max_waiting_tokens;
   StepLoopConfig loop;
   loop.draft_tokens_max = drafts_of(config);
   loop.invariant_check_every = config.invariant_check_every;

@@ -72,6 +72,13 @@ class Scheduler {
   // Valid until the next commit() or cancel(); empty for unknown ids.
   std::span<const std::int32_t> tokens(RequestId id) const;
   std::optional<RequestTrace> trace(RequestId id) const;  // of the same ones
+  // Where a request stands: its sequence in the cache, -1 while it waits, and its leading tokens
+  // that are computed.
+  struct Standing {
+    cache::SequenceId sequence = -1;
+    std::int64_t computed = 0;
+  };
+  Standing standing(RequestId id) const;
   bool has_work() const;
   // The earliest deadline of all requests, so that an idle engine knows when to wake.
   Time next_deadline() const;

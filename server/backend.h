@@ -17,6 +17,7 @@ struct Backend {
   engine::Engine* engine = nullptr;
   ChatRenderer render_chat;              // empty: the checkpoint has no template
   std::vector<std::string> model_names;  // the first is the one that answers carry
+  std::size_t prompt_bytes_max = 0;      // longer texts cannot fit the context; 0: no bound
 };
 
 // Limits and habits that the operator sets.
@@ -24,6 +25,10 @@ struct RequestPolicy {
   bool strict_fields = false;
   int logprobs_max = 20;
   double timeout_s = 600;
+  bool receipts = false;  // in every answer, not only where the request asks for one
+  // What may run and wait: see EngineConfig. For Retry-After; the engine enforces them.
+  std::int64_t choices_max = 0;
+  std::int64_t prompt_tokens_max = 0;
 };
 
 }  // namespace quire::server
