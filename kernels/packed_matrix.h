@@ -21,8 +21,8 @@ struct PackedFormat {
     // weight = (code - 128) * scale[n], code in 1..255.
     kInt8,
     // [K/group] blocks of: nibbles [group/8][16][4] u8; 16 scales; 16 biases. In byte (j, n, i) the
-    // low half is the code of k = 4j + i of the block, the high half that of k = 4(j + group/8) + i.
-    // weight = code * scale[n] + bias[n], code in 0..15.
+    // low half is the code of k = 4j + i of the block, the high half that of k = 4(j + group/8) +
+    // i. weight = code * scale[n] + bias[n], code in 0..15.
     kAffine4,
     // [K/group] blocks of: u8 codes [group/4][16][4]; 16 scales; 16 biases; code in 0..255.
     kAffine8,
@@ -33,7 +33,8 @@ struct PackedFormat {
   int group = 0;
   DType scale_dtype = DType::kF32;  // affine: f32, bf16 or f16, as the file has them
 
-  // Activations of a kInt8 matmul share a scale over this many along K; the last group may be short.
+  // Activations of a kInt8 matmul share a scale over this many along K; the last group may be
+  // short.
   static constexpr int kInt8Group = 128;
 
   static PackedFormat of(DType dtype);  // f32, f16, bf16
@@ -61,6 +62,9 @@ std::size_t packed_bytes(const PackedFormat& format, std::int64_t rows, std::int
 // How exactly a matmul computes: kF32 takes activations as they are and widens each weight to f32;
 // kFast gives each weight format its fastest form of activations.
 enum class Arithmetic { kF32, kFast };
+constexpr const char* arithmetic_name(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kF32 ? "f32" : "fast";
+}
 // kFast: bf16 for bf16 weights, int8 for quantized ones, f32 for the rest.
 ActivationForm form_for(const PackedFormat& format, Arithmetic arithmetic);
 

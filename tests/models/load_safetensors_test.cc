@@ -1,12 +1,12 @@
 // Safetensors files, good and damaged. The right answer is known because the writer builds each
 // file from the format's documentation, and each damage breaks one rule of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include "models/load/safetensors.h"
 #include "tests/golden/checkpoint_writer.h"
 
