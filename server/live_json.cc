@@ -127,7 +127,7 @@ Json finished_json(const engine::FinishedView& finished) {
   const engine::Timings& times = finished.timings;
   return {{"serial", finished.serial},
           {"sequence", finished.sequence},
-          {"finish", finish_reason_name(finished.finish)},
+          {"finish", finish_reason_name({.finish = finished.finish})},
           {"prompt_tokens", finished.usage.prompt_tokens},
           {"cached_tokens", finished.usage.cached_tokens},
           {"output_tokens", finished.usage.completion_tokens},
