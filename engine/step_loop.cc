@@ -262,7 +262,9 @@ void StepLoop::emit_all(const scheduler::StepPlan& plan, Time now) {
     Sampled& sampled = sampled_[i];
     const auto made = static_cast<int>(sampled.draws.tokens.size());
     stats_.generation_tokens += static_cast<std::uint64_t>(made);
-    if (sequence.draft_count > 0 && made > 0) count_drafts(sequence, made - 1);
+    if (sequence.draft_count > 0 && made > 0) {
+      count_drafts(sequence, *sampled.choice, std::min(made - 1, sequence.draft_count));
+    }
     Output& output = sampled.output;
     const bool finished = output.finish != FinishReason::kNone;
     if (!finished && output.tokens.empty()) continue;
@@ -274,18 +276,30 @@ void StepLoop::emit_all(const scheduler::StepPlan& plan, Time now) {
 
 // --- drafts -------------------------------------------------------------------------------------
 
-void StepLoop::count_drafts(const scheduler::ScheduledSequence& sequence, int accepted) {
+void StepLoop::count_drafts(const scheduler::ScheduledSequence& sequence, Choice& choice,
+                            int accepted) {
   ++stats_.drafts;
   stats_.draft_tokens += static_cast<std::uint64_t>(sequence.draft_count);
   stats_.accepted_draft_tokens += static_cast<std::uint64_t>(accepted);
   for (int i = 0; i < accepted; ++i) ++stats_.accepted_per_position[static_cast<std::size_t>(i)];
   const auto proposer = proposers_.find(sequence.id);
-  if (proposer != proposers_.end()) {
-    proposer->second->observe(sequence.id, sequence.draft_count, accepted);
+  if (proposer == proposers_.end()) return;
+  if (proposer->second == nullptr) {
+    choice.guidance().observe(accepted);
+    return;
+  }
+  proposer->second->observe(sequence.id, sequence.draft_count, accepted);
+  if (proposer->second->follows_prediction()) {
+    choice.count_predicted(sequence.draft_count, accepted);
   }
 }
 
 std::vector<std::int32_t> StepLoop::ask_drafters(Choice& choice, int max) {
+  std::vector<std::int32_t> likely = choice.guidance().propose(*context_.tokenizer, max);
+  if (!likely.empty()) {
+    proposers_[choice.scheduler_id()] = nullptr;
+    return likely;
+  }
   for (Drafter* drafter : drafters_) {
     std::vector<std::int32_t> drafts =
         drafter->propose(choice.scheduler_id(), scheduler_->tokens(choice.scheduler_id()), max);
@@ -294,6 +308,7 @@ std::vector<std::int32_t> StepLoop::ask_drafters(Choice& choice, int max) {
       return id < 0 || id >= runner_->vocab();
     });
     drafts.erase(foreign, drafts.end());
+    choice.guidance().cut(drafts);
     if (drafts.empty()) continue;
     proposers_[choice.scheduler_id()] = drafter;
     return drafts;
@@ -302,7 +317,7 @@ std::vector<std::int32_t> StepLoop::ask_drafters(Choice& choice, int max) {
 }
 
 void StepLoop::propose(const scheduler::StepPlan& plan) {
-  if (config_.draft_tokens_max == 0 || drafters_.empty()) return;
+  if (config_.draft_tokens_max == 0) return;
   int going_on = 0;
   for (const Sampled& sampled : sampled_) going_on += sampled.choice != nullptr ? 1 : 0;
   if (going_on == 0) return;

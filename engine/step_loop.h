@@ -80,7 +80,7 @@ class StepLoop {
   void propose(const scheduler::StepPlan& plan);
   std::vector<std::int32_t> ask_drafters(Choice& choice, int max);
   void count_step(const scheduler::StepPlan& plan, Time elapsed);
-  void count_drafts(const scheduler::ScheduledSequence& sequence, int accepted);
+  void count_drafts(const scheduler::ScheduledSequence& sequence, Choice& choice, int accepted);
   void end_choice(RequestId scheduler_id, FinishReason finish);
   void deliver(Choice& choice, Output&& output, const scheduler::RequestTrace& trace, Time now);
   void reserve_logits(int rows);
@@ -97,7 +97,8 @@ class StepLoop {
 
   std::map<RequestId, std::shared_ptr<LiveRequest>> live_;
   std::map<RequestId, std::unique_ptr<Choice>> choices_;  // by scheduler id
-  std::map<RequestId, Drafter*> proposers_;               // of the drafts in flight
+  // Of the drafts in flight; null: the choice's own guidance.
+  std::map<RequestId, Drafter*> proposers_;
 
   StepBatch batch_;
   Arena logits_;

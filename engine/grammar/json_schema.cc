@@ -14,15 +14,10 @@ constexpr int kCountMax = 1000;  // items, properties and lengths that become re
 
 class SchemaCompiler {
  public:
-  SchemaCompiler(const Json& root, const GrammarLimits& limits)
-      : root_(root), limits_(limits), values_(grammar_) {}
+  SchemaCompiler(Grammar& grammar, const Json& root, const GrammarLimits& limits)
+      : root_(root), limits_(limits), grammar_(grammar), values_(grammar) {}
 
-  Result<Grammar> run() {
-    QUIRE_ASSIGN(const NodeId node, schema(root_, "#", 0));
-    grammar_.root = grammar_.declare("root");
-    grammar_.define(grammar_.root, node);
-    return std::move(grammar_);
-  }
+  Result<NodeId> run() { return schema(root_, "#", 0); }
 
  private:
   using Path = std::string;
@@ -345,15 +340,23 @@ class SchemaCompiler {
 
   const Json& root_;
   GrammarLimits limits_;
-  Grammar grammar_;
+  Grammar& grammar_;
   JsonValues values_;
   std::map<std::string, RuleId> references_;
 };
 
 }  // namespace
 
+Result<NodeId> add_json_schema(Grammar& grammar, const Json& schema, const GrammarLimits& limits) {
+  return SchemaCompiler(grammar, schema, limits).run();
+}
+
 Result<Grammar> parse_json_schema(const Json& schema, const GrammarLimits& limits) {
-  return SchemaCompiler(schema, limits).run();
+  Grammar grammar;
+  QUIRE_ASSIGN(const NodeId node, add_json_schema(grammar, schema, limits));
+  grammar.root = grammar.declare("root");
+  grammar.define(grammar.root, node);
+  return grammar;
 }
 
 Grammar grammar_of_json_object() {
