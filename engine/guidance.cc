@@ -25,8 +25,9 @@ void ReasoningCounter::accept(std::int32_t token) {
   last_.push_back(token);
   if (last_.size() > keep) last_.erase(last_.begin());
   if (open_) {
+    const bool was_forced = forced().has_value();
     ++count_;
-    if (forced()) ++forced_;
+    forced_ += was_forced;
     if (!ends_with(markers_->end)) return;
     count_ -= std::min(count_, static_cast<std::int64_t>(markers_->end.size()));
     open_ = false;

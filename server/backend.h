@@ -6,7 +6,12 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "models/text/answer/answer_format.h"
 #include "models/text/chat_messages.h"
+
+namespace quire::grammar {
+class GrammarStore;
+}
 
 namespace quire::server {
 
@@ -17,6 +22,8 @@ struct Backend {
   engine::Engine* engine = nullptr;
   ChatRenderer render_chat;              // empty: the checkpoint has no template
   std::vector<std::string> model_names;  // the first is the one that answers carry
+  text::AnswerFormat answer_format;      // how the model spells reasoning and calls
+  grammar::GrammarStore* grammars = nullptr;
 };
 
 // Limits and habits that the operator sets.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "server/answer_plan.h"
 #include "server/backend.h"
 #include "server/request_fields.h"
 
@@ -34,6 +35,7 @@ struct GenerationPlan {
   bool shows_prompt_logprobs = false;  // asked for by name, not only through echo
   int n = 1;
   std::vector<std::string> warnings;
+  AnswerPlan answer;
   std::vector<PromptPlan> prompts;  // at least one
 };
 

@@ -40,12 +40,71 @@ Json stop_reason_json(FinishReason finish, const std::string& reason) {
   return reason;
 }
 
-Json finish_json(FinishReason finish) {
-  return finish == FinishReason::kNone ? Json(nullptr) : Json(finish_reason_name(finish));
+Json finish_json(FinishReason finish, const ChoiceState& state) {
+  if (finish == FinishReason::kNone) return nullptr;
+  const bool calls = state.parser != nullptr && state.parser->call_count() > 0;
+  if (finish == FinishReason::kStop && calls) return "tool_calls";
+  return finish_reason_name(finish);
+}
+
+Json call_json(const text::ToolCall& call) {
+  return {{"id", call.id},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+Json message_json(const text::Answer& answer) {
+  Json message = {{"role", "assistant"}, {"content", answer.content}, {"refusal", nullptr}};
+  const bool nothing_said = !answer.calls.empty() || !answer.reasoning.empty();
+  if (answer.content.empty() && nothing_said) message["content"] = nullptr;
+  if (!answer.reasoning.empty()) {
+    message["reasoning_content"] = answer.reasoning;
+    message["reasoning"] = answer.reasoning;
+  }
+  if (answer.calls.empty()) return message;
+  Json calls = Json::array();
+  for (const text::ToolCall& call : answer.calls) calls.push_back(call_json(call));
+  message["tool_calls"] = std::move(calls);
+  return message;
+}
+
+// The events of one output as the delta of a chunk.
+Json delta_json(const text::AnswerEvents& events, bool first) {
+  Json delta = Json::object();
+  if (first) delta["role"] = "assistant";
+  if (first && events.empty()) delta["content"] = "";
+  const auto append = [&](const char* name, const std::string& text) {
+    Json& member = delta[name];
+    member = member.is_string() ? member.get<std::string>() + text : text;
+  };
+  for (const text::AnswerEvent& event : events) {
+    switch (event.kind) {
+      case text::AnswerEvent::Kind::kContent:
+        append("content", event.text);
+        break;
+      case text::AnswerEvent::Kind::kReasoning:
+        append("reasoning_content", event.text);
+        append("reasoning", event.text);
+        break;
+      case text::AnswerEvent::Kind::kCallBegin: {
+        Json call = call_json({event.call_id, event.text, {}});
+        Json indexed = {{"index", event.call_idx}};
+        indexed.update(call);
+        delta["tool_calls"].push_back(std::move(indexed));
+        break;
+      }
+      case text::AnswerEvent::Kind::kArguments:
+        delta["tool_calls"].push_back(
+            {{"index", event.call_idx}, {"function", {{"arguments", event.text}}}});
+        break;
+    }
+  }
+  return delta;
 }
 
 struct Totals {
   std::int64_t prompt = 0, completion = 0, cached = 0, drafts = 0, accepted = 0;
+  std::int64_t predicted = 0, accepted_predicted = 0, reasoning = 0;
 };
 
 Totals totals(const GenerationPlan& plan, const std::vector<ChoiceState>& choices) {
@@ -56,6 +115,9 @@ Totals totals(const GenerationPlan& plan, const std::vector<ChoiceState>& choice
                                                                : choices[i].usage.completion_tokens;
     out.drafts += choices[i].usage.draft_tokens;
     out.accepted += choices[i].usage.accepted_draft_tokens;
+    out.predicted += choices[i].usage.predicted_tokens;
+    out.accepted_predicted += choices[i].usage.accepted_predicted_tokens;
+    out.reasoning += choices[i].usage.reasoning_tokens;
     if (first_of_prompt) out.cached += choices[i].usage.cached_tokens;
   }
   for (const PromptPlan& prompt : plan.prompts) out.prompt += prompt.prompt_tokens;
@@ -70,9 +132,9 @@ Json usage_json(const GenerationPlan& plan, const std::vector<ChoiceState>& choi
   usage["total_tokens"] = sum.prompt + sum.completion;
   usage["prompt_tokens_details"] = {{"cached_tokens", sum.cached}};
   usage["completion_tokens_details"] = {
-      {"reasoning_tokens", 0},
-      {"accepted_prediction_tokens", sum.accepted},
-      {"rejected_prediction_tokens", sum.drafts - sum.accepted},
+      {"reasoning_tokens", sum.reasoning},
+      {"accepted_prediction_tokens", sum.accepted_predicted},
+      {"rejected_prediction_tokens", sum.predicted - sum.accepted_predicted},
   };
   return usage;
 }
@@ -139,6 +201,27 @@ std::string_view finish_reason_name(FinishReason reason) {
       break;
   }
   return "none";
+}
+
+text::AnswerEvents answer_events(const GenerationPlan& plan, const engine::Output& output,
+                                 ChoiceState& state) {
+  text::AnswerEvents events;
+  if (!plan.answer.parser) {
+    text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
+    return events;
+  }
+  if (!state.parser) state.parser = std::make_unique<text::AnswerParser>(*plan.answer.parser);
+  events = state.parser->push(output.text);
+  if (output.finish == FinishReason::kNone) return events;
+  const bool cut = output.finish != FinishReason::kStop;
+  for (text::AnswerEvent& event : state.parser->finish(cut)) {
+    if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
+      events.push_back(std::move(event));
+    } else {
+      text::add_event(events, event.kind, event.text, event.call_idx);
+    }
+  }
+  return events;
 }
 
 // The tokens that an answer or a chunk shows of one choice.
@@ -210,12 +293,12 @@ std::string AnswerFormatter::whole(const std::vector<ChoiceState>& choices) cons
     Json choice = Json::object();
     choice["index"] = i;
     if (chat) {
-      choice["message"] = {{"role", "assistant"}, {"content", state.text}, {"refusal", nullptr}};
+      choice["message"] = message_json(state.answer);
     } else {
-      choice["text"] = prompt.echo + state.text;
+      choice["text"] = prompt.echo + state.answer.content;
     }
     choice["logprobs"] = parts.logprobs(plan_, tokenizer_, offset);
-    choice["finish_reason"] = finish_json(state.finish);
+    choice["finish_reason"] = finish_json(state.finish, state);
     choice["stop_reason"] = stop_reason_json(state.finish, state.stop_reason);
     if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(state.tokens);
     if (!chat && plan_.return_token_ids) choice["prompt_token_ids"] = ids_json(prompt.prompt_ids);
@@ -242,8 +325,9 @@ std::string AnswerFormatter::chunk(std::size_t index, const engine::Output& outp
   ChoiceState& state = choices[index];
   const bool chat = plan_.endpoint == kChat;
   const bool first = state.chunks++ == 0;
+  const text::AnswerEvents events = answer_events(plan_, output, state);
   const bool shows_tokens = plan_.logprobs >= 0 || plan_.return_token_ids;
-  if (!first && output.text.empty() && output.finish == FinishReason::kNone &&
+  if (!first && events.empty() && output.finish == FinishReason::kNone &&
       !(shows_tokens && !output.tokens.empty())) {
     return {};
   }
@@ -258,15 +342,12 @@ std::string AnswerFormatter::chunk(std::size_t index, const engine::Output& outp
   Json choice = Json::object();
   choice["index"] = index;
   if (chat) {
-    Json delta = Json::object();
-    if (first) delta["role"] = "assistant";
-    if (first || !output.text.empty()) delta["content"] = output.text;
-    choice["delta"] = std::move(delta);
+    choice["delta"] = delta_json(events, first);
   } else {
     choice["text"] = (first ? prompt.echo : "") + output.text;
   }
   choice["logprobs"] = parts.logprobs(plan_, tokenizer_, state.text_offset);
-  choice["finish_reason"] = finish_json(output.finish);
+  choice["finish_reason"] = finish_json(output.finish, state);
   if (output.finish != FinishReason::kNone) {
     choice["stop_reason"] = stop_reason_json(output.finish, output.stop_reason);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,9 @@ namespace quire::server {
 
 // What has come of one choice so far.
 struct ChoiceState {
-  std::string text;                                // whole answers only
+  // Takes the text apart, when the plan says how; null until the first output.
+  std::unique_ptr<text::AnswerParser> parser;
+  text::Answer answer;                             // whole answers only; content is the text
   std::vector<engine::OutputToken> tokens;         // whole answers only, if they are to be shown
   std::vector<engine::OutputToken> prompt_tokens;  // of the prompt's first choice
   engine::FinishReason finish = engine::FinishReason::kNone;
@@ -27,6 +30,10 @@ struct ChoiceState {
 
 // "stop", "length", "abort", "error"; a deadline that passed shows as "length".
 std::string_view finish_reason_name(engine::FinishReason reason);
+
+// What the output brings to the answer of its choice. Every output once, in order.
+text::AnswerEvents answer_events(const GenerationPlan& plan, const engine::Output& output,
+                                 ChoiceState& state);
 
 // Formats the answers of one request. `plan` and `tokenizer` must outlive it.
 class AnswerFormatter {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "engine/grammar/matcher.h"
 #include "server/info_endpoints.h"
 #include "server/token_endpoints.h"
 
@@ -40,6 +41,9 @@ void Service::attach(Backend backend) {
   backend_ = std::move(backend);
   metrics_ =
       std::make_unique<Metrics>(backend_.model_names.front(), backend_.engine->card().context_max);
+  grammars_ = std::make_unique<grammar::GrammarStore>(backend_.engine->tokenizer(),
+                                                      backend_.engine->card().vocab);
+  backend_.grammars = grammars_.get();
   generation_ = std::make_unique<GenerationService>(backend_, policy_, *metrics_);
   loaded_.store(true, std::memory_order_release);
 }

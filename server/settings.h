@@ -22,6 +22,8 @@ struct Settings {
   std::string host = "127.0.0.1";
   int port = 8000;
   std::string served_model_name;  // several, separated by commas; empty: the folder's name
+  std::string tool_call_parser = "auto";
+  std::string reasoning_parser = "auto";
   int io_threads = 2;
   int max_connections = 4096;
   std::int64_t max_body_bytes = 8 << 20;

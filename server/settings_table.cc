@@ -24,6 +24,13 @@ constexpr SettingSpec kSpecs[] = {
     {"allow-unknown-config", "", "Model", "", "load a config.json with keys that no one reads", 0,
      0, "", QUIRE_PLACE(engine.allow_unknown_config)},
 
+    {"tool-call-parser", "", "Model", "NAME",
+     "how the model writes tool calls: auto (by its chat template), none, or a format's name", 0, 0,
+     "", QUIRE_PLACE(tool_call_parser)},
+    {"reasoning-parser", "", "Model", "NAME",
+     "how the model writes its reasoning: auto (by its chat template), none, or a format's name", 0,
+     0, "", QUIRE_PLACE(reasoning_parser)},
+
     {"kv-cache-memory", "kv-cache-memory-bytes kv-cache-size", "Memory", "SIZE",
      "memory of the KV cache: bytes with K, M or G, a share of memory (30%), or auto", 0, 0, "",
      QUIRE_PLACE(engine.kv_cache_memory)},

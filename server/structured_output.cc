@@ -155,8 +155,8 @@ tl::expected<std::optional<GrammarWish>, ApiError> read_structure(const Fields& 
   const auto schema = [](const char* name) {
     return [name](const Json& value) { return schema_wish(name, value); };
   };
-  const auto text = [](const char* name, const char* kind, Result<Grammar> (*parse)(
-                                                                std::string_view)) {
+  const auto text = [](const char* name, const char* kind,
+                       Result<Grammar> (*parse)(std::string_view)) {
     return [=](const Json& value) -> Wish {
       if (value == Json("")) return std::nullopt;  // as llama.cpp's clients leave it empty
       return text_wish(name, value, kind, parse);

@@ -39,7 +39,7 @@ constexpr ToolFormat kTools[] = {
          "<" BAR "tool" LOW "call" LOW "begin" BAR ">function<" BAR "tool" LOW "sep" BAR ">",
      .call_end = "<" BAR "tool" LOW "call" LOW "end" BAR ">",
      .name_end = "\n```json\n",
-     .arguments_end = "\n```"},
+     .arguments_end = "```"},
     {.name = "deepseek_v31",
      .aliases = "",
      .evidence = "<" BAR "tool" LOW "call" LOW "begin" BAR ">\n<" BAR "tool" LOW "sep" BAR ">",

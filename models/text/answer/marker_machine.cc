@@ -82,7 +82,7 @@ class MarkerMachine final : public AnswerMachine {
     blanks_.clear();
     where_ = Where::kContent;
     content_is_blank_ = true;
-    skips_newlines_ = true;
+    skips_blanks_ = true;
     if (found > 0) begin_section(markers[static_cast<std::size_t>(found)], found == 2);
   }
 
@@ -147,9 +147,7 @@ class MarkerMachine final : public AnswerMachine {
 
   void add_content(std::string_view text, AnswerEvents& events) {
     for (const char c : text) {
-      const bool newline = c == '\n' || c == '\r';
-      if ((skips_newlines_ && newline) || (behind_call_ && is_blank(c))) continue;
-      skips_newlines_ = skips_newlines_ && c == ' ';
+      if (skips_blanks_ && is_blank(c)) continue;
       if (is_blank(c)) {
         blanks_ += c;
         // Only where a call may follow, or a block of reasoning, can blanks turn out to be none of
@@ -160,8 +158,7 @@ class MarkerMachine final : public AnswerMachine {
       flush_blanks(events);
       add_event(events, Kind::kContent, std::string_view(&c, 1));
       content_is_blank_ = false;
-      skips_newlines_ = false;
-      behind_call_ = false;
+      skips_blanks_ = false;
     }
   }
 
@@ -242,14 +239,14 @@ class MarkerMachine final : public AnswerMachine {
     raw_.clear();
     where_ = Where::kContent;
     content_is_blank_ = true;
-    behind_call_ = true;
+    skips_blanks_ = true;
   }
 
   // What stands here is no part of a call: it is content from the last complete call on.
   void leave_section(AnswerEvents& events) {
     scan_.take();
     where_ = Where::kContent;
-    behind_call_ = section_calls_ > 0;
+    skips_blanks_ = section_calls_ > 0;
     add_content(std::exchange(raw_, {}), events);
     content_is_blank_ = false;
   }
@@ -307,8 +304,7 @@ class MarkerMachine final : public AnswerMachine {
   std::string blanks_;  // seen, and not known yet whether they are shown
   bool reasoning_has_text_ = false;
   bool content_is_blank_ = true;  // since the beginning, the reasoning or the last call
-  bool skips_newlines_ = false;   // right behind the reasoning
-  bool behind_call_ = false;      // right behind a call
+  bool skips_blanks_ = false;     // right behind the reasoning or a call
   bool bare_tried_ = false;
   // Of the section of calls that is open:
   std::string raw_;  // its text since the last complete call
