@@ -220,11 +220,11 @@ Result<Grammar> AnswerPlanner::build() const {
 // Everything that build() looks at.
 std::string AnswerPlanner::key() const {
   std::string key = structure_ ? structure_->key : "";
-  key += fmt::format("\x1f{}{}{}{}", prefix_.format != nullptr ? prefix_.format->name : "",
+  key += fmt::format("\x1f{}{}{}{}", prefix_.format != nullptr ? prefix_.format->name() : "",
                      prefix_.open ? "(" : "", prefix_.closed ? ")" : "",
-                     format_.reasoning != nullptr ? format_.reasoning->name : "");
+                     format_.reasoning != nullptr ? format_.reasoning->name() : "");
   if (!constrains_calls()) return key;
-  key += fmt::format("\x1f{}{}{}{}", format_.tools->name, static_cast<int>(choice_),
+  key += fmt::format("\x1f{}{}{}{}", format_.tools->name(), static_cast<int>(choice_),
                      calls_.parallel ? "*" : "1", calls_.lenient ? "~" : "");
   for (const CallableFunction& function : calls_.functions) {
     key += fmt::format("\x1f{}\x1f{}", function.name, dump_json(function.parameters));

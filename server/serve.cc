@@ -116,8 +116,8 @@ void log_banner(const engine::ModelCard& card) {
 
 void log_format(const text::AnswerFormat& format) {
   log(LogLevel::kInfo, "tool calls as {}, reasoning as {}",
-      format.tools != nullptr ? format.tools->name : "none",
-      format.reasoning != nullptr ? format.reasoning->name : "none");
+      format.tools != nullptr ? format.tools->name() : "none",
+      format.reasoning != nullptr ? format.reasoning->name() : "none");
 }
 
 class Program {

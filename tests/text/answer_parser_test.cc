@@ -67,7 +67,8 @@ const Case kCases[] = {
      "\"x\"\n</parameter>\n<parameter=n>\n5\n"
      "</parameter>\n<parameter=on>\nTrue\n</parameter>\n<parameter=list>\n[1, {\"a\": 2}]\n"
      "</parameter>\n<parameter=note>\nnull\n</parameter>\n</function>\n</tool_call>",
-     R"x(R[] C[] f({"city": "San\nMarino \"x\"", "n": 5, "on": true, "list": [1,{"a":2}], "note": null}))x"},
+     R"x(R[] C[] f({"city": "San\nMarino \"x\"", "n": 5, "on": true, "list": [1,{"a":2}], )x"
+     R"x("note": null}))x"},
     {"qwen3_coder", "none",
      "Ok\n<function=f>\n<parameter=city>\n12\n</parameter>\n</function>\n</tool_call>",
      R"x(R[] C[Ok] f({"city": "12"}))x"},
@@ -250,14 +251,14 @@ TEST(AnswerParser, AnyTextAtAll) {
         text += pieces.back();
       }
       for (const bool cut : {false, true}) {
-        AnswerParserOptions options = options_of(format.name, "qwen3");
+        AnswerParserOptions options = options_of(format.name(), "qwen3");
         const Answer whole = parse(options, {text}, cut);
-        ASSERT_EQ(parse(options, pieces, cut), whole) << format.name << ": " << text;
+        ASSERT_EQ(parse(options, pieces, cut), whole) << format.name() << ": " << text;
         std::string kept = whole.content;
         std::erase_if(kept, [](char c) { return c == ' ' || c == '\n'; });
         std::erase_if(text, [](char c) { return c == ' ' || c == '\n'; });
         if (whole.calls.empty() && format.shape != CallShape::kHarmony && !cut) {
-          ASSERT_EQ(kept, text) << format.name;
+          ASSERT_EQ(kept, text) << format.name();
         }
         text.clear();
         for (const std::string& piece : pieces) text += piece;

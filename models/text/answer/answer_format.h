@@ -23,8 +23,8 @@ enum class CallShape {
 // Whitespace between the parts of a call is free wherever a part begins with a marker. An empty
 // view means that the format has no such part.
 struct ToolFormat {
-  std::string_view name;           // as --tool-call-parser has it (vLLM's names)
-  std::string_view aliases = {};   // separated by spaces
+  // As --tool-call-parser has them (vLLM's names), separated by spaces; the first one is shown.
+  std::string_view names;
   std::string_view evidence = {};  // a template that holds each of these lines uses the format
   CallShape shape = CallShape::kJsonObject;
   std::string_view section_begin = {}, section_end = {};            // around all calls of an answer
@@ -45,16 +45,19 @@ struct ToolFormat {
   bool typed_values = false;      // kTags: the key's tag says string="true" or "false"
   bool short_ids = false;         // ids of nine letters and digits
   bool native_ids = false;        // the spelled name is the id: "functions.f:0"
+
+  std::string_view name() const { return names.substr(0, names.find(' ')); }
 };
 
 struct ReasoningFormat {
-  std::string_view name;           // as --reasoning-parser has it
-  std::string_view aliases = {};   // separated by spaces
+  std::string_view names;          // as --reasoning-parser has them
   std::string_view evidence = {};  // as ToolFormat
   std::string_view begin = {}, end = {};
   // Texts around the content that follows, taken out of it.
   std::string_view content_begin = {}, content_end = {};
   bool is_harmony = false;  // channels, see CallShape::kHarmony
+
+  std::string_view name() const { return names.substr(0, names.find(' ')); }
 };
 
 struct AnswerFormat {
