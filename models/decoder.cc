@@ -188,6 +188,8 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
   }
   const auto logit_rows = static_cast<std::int64_t>(input.logit_rows.size());
   head_.forward(step, rows.x, rows.normed, TensorView::f32(logits, {logit_rows, spec_.vocab}));
+  if (input.hidden_rows.empty()) return;
+  head_.normed_rows(step, rows.x, input.hidden_rows, {input.hidden, spec_.hidden});
 }
 
 }  // namespace quire::models

@@ -11,6 +11,15 @@
 
 namespace quire::grammar {
 
+// Members that come in this order, each optional one or not, then any number of `extra` (-1:
+// none), with the separator between any two.
+struct OrderedMember {
+  NodeId node = -1;
+  bool required = false;
+};
+NodeId add_ordered(Grammar& grammar, const std::vector<OrderedMember>& members, NodeId separator,
+                   NodeId extra = -1);
+
 // Shared rules of one grammar, made on first use. Whitespace is bounded (a space, or up to two
 // line ends with up to 20 blanks), so that a model cannot pad for ever.
 class JsonValues {

@@ -42,18 +42,24 @@ void HeadBlock::forward(const Step& step, const TensorView& x, const TensorView&
       .check(scratch, "T D")
       .check(logits, "R V");
   const Rows normed = rows_of(scratch), out = rows_of(logits);
-  run_rows(step.team, count, kPieceRows, [&](std::int64_t begin, std::int64_t rows) {
-    for (std::int64_t i = begin; i < begin + rows; ++i) {
-      const std::int64_t row = wanted[static_cast<std::size_t>(i)];
-      apply_norm(step.kernels, norm_, {x.row(row), norm_.width}, {normed.at(i), norm_.width}, 1);
-    }
-  });
+  normed_rows(step, x, wanted, normed);
   const LinearTask task = {head_, normed, out};
   const Split split(count, head_.w->panels(), step.team.threads());
   step.team.run(split.chunks(), [&](int chunk) {
     const Part part = split.part(chunk);
     run_part(step.kernels, task, part);
     finish_part(step.kernels, out, part);
+  });
+}
+
+void HeadBlock::normed_rows(const Step& step, const TensorView& x, std::span<const int> wanted,
+                            Rows out) const {
+  const auto count = static_cast<std::int64_t>(wanted.size());
+  run_rows(step.team, count, kPieceRows, [&](std::int64_t begin, std::int64_t rows) {
+    for (std::int64_t i = begin; i < begin + rows; ++i) {
+      const std::int64_t row = wanted[static_cast<std::size_t>(i)];
+      apply_norm(step.kernels, norm_, {x.row(row), norm_.width}, {out.at(i), norm_.width}, 1);
+    }
   });
 }
 

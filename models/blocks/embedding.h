@@ -24,6 +24,9 @@ class HeadBlock {
   // logits [R, V] for the R logit rows.
   void forward(const Step& step, const TensorView& x, const TensorView& scratch,
                const TensorView& logits) const;
+  // The final norm of those rows of x [T, D]; out [rows, D].
+  void normed_rows(const Step& step, const TensorView& x, std::span<const int> wanted,
+                   Rows out) const;
 
  private:
   void finish_part(const kernels::Kernels& kernels, Rows logits, const Part& part) const;
