@@ -57,6 +57,7 @@ struct SequenceRequest {
 struct Admission {
   SequenceId sequence = -1;
   std::int64_t computed = 0;  // the prefix hit, below tokens.size()
+  MissedTokens missed = {};   // of a lookup that counts
 };
 
 // A life: acquire, then any number of (grow, plan_saves, advance), then release or discard. Pages

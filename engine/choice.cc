@@ -186,7 +186,8 @@ void Choice::close(Output& output, const scheduler::RequestTrace& trace, Time no
                   .predicted_tokens = predicted_,
                   .accepted_predicted_tokens = accepted_predicted_,
                   .reasoning_tokens = guidance_.reasoning_tokens(),
-                  .preemptions = trace.preemptions};
+                  .preemptions = trace.preemptions,
+                  .missed = trace.missed};
   const bool scheduled = trace.first_scheduled != Time::zero();
   const Time begun = scheduled ? std::max(trace.first_scheduled, live_->arrival) : now;
   output.timings = {.arrival = live_->arrival,

@@ -22,6 +22,7 @@ struct EngineConfig {
   int block_size = 16;                   // tokens per page: 16, 32, 48 or 64
   int max_num_seqs = 64;
   int max_num_waiting = 256;
+  std::int64_t max_waiting_tokens = 2'000'000;  // of the prompts that run and wait
   int max_num_batched_tokens = 512;
   std::int64_t max_model_len = 0;  // 0: what the model says, within memory
   double step_target_ms = 100;

@@ -15,7 +15,6 @@ namespace {
 
 constexpr double kAutoKvShare = 0.3;  // of the memory that is free once the weights are in
 constexpr int kNgramMax = 4;
-constexpr std::int64_t kWaitingTokensMax = 2'000'000;
 
 int allowed_processors() {
   cpu_set_t set;
@@ -262,7 +261,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   threaded.limits.logprobs_max = config.max_logprobs;
   threaded.context_max = plan.context_max;
   threaded.choices_max = config.max_num_seqs + config.max_num_waiting;
-  threaded.prompt_tokens_max = kWaitingTokensMax;
+  threaded.prompt_tokens_max = config.max_waiting_tokens;
   StepLoopConfig loop;
   loop.draft_tokens_max = drafts_of(config);
   loop.invariant_check_every = config.invariant_check_every;

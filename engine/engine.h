@@ -33,6 +33,7 @@ struct Usage {
   std::int64_t predicted_tokens = 0, accepted_predicted_tokens = 0;
   std::int64_t reasoning_tokens = 0;  // inside the reasoning's markers
   int preemptions = 0;
+  cache::MissedTokens missed = {};  // of the prompt
 };
 
 // Times on the engine's clock. queued = arrival .. first_scheduled, prefill = .. first_token,
@@ -87,6 +88,7 @@ struct GenerateRequest {
 
 struct EngineStats {
   int running = 0, waiting = 0;
+  std::int64_t open_prompt_tokens = 0;  // of the requests that run and wait
   std::uint64_t steps = 0, preemptions = 0;
   cache::CacheStats cache;
   std::uint64_t prompt_tokens = 0, generation_tokens = 0, cached_prompt_tokens = 0;
@@ -106,7 +108,7 @@ struct RequestInfo {
   RequestId id = 0;
   int choice = 0;
   bool running = false;  // was scheduled at least once
-  std::int64_t prompt_tokens = 0, computed_tokens = 0, output_tokens = 0;
+  std::int64_t prompt_tokens = 0, computed_tokens = 0, output_tokens = 0, max_tokens = 0;
   int preemptions = 0;
   Time arrival = {};
 };

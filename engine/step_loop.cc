@@ -368,6 +368,7 @@ std::vector<RequestInfo> StepLoop::requests() const {
     info.prompt_tokens = static_cast<std::int64_t>(choice->live().request.prompt.size());
     info.computed_tokens = trace.computed_tokens;
     info.output_tokens = choice->made();
+    info.max_tokens = choice->params().max_tokens;
     info.preemptions = trace.preemptions;
     info.arrival = choice->live().arrival;
     infos.push_back(info);

@@ -218,6 +218,7 @@ EngineStats ThreadedEngine::stats() const {
   // The snapshot is of the last step; what was submitted and what ended since is known exactly.
   stats.running = std::min(stats.running, open_choices_);
   stats.waiting = open_choices_ - stats.running;
+  stats.open_prompt_tokens = open_prompt_tokens_;
   stats.unknown_cancels = unknown_cancels_;
   return stats;
 }

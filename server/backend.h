@@ -24,6 +24,7 @@ struct Backend {
   std::vector<std::string> model_names;  // the first is the one that answers carry
   text::AnswerFormat answer_format;      // how the model spells reasoning and calls
   grammar::GrammarStore* grammars = nullptr;
+  std::size_t prompt_bytes_max = 0;      // longer texts cannot fit the context; 0: no bound
 };
 
 // Limits and habits that the operator sets.
@@ -31,6 +32,10 @@ struct RequestPolicy {
   bool strict_fields = false;
   int logprobs_max = 20;
   double timeout_s = 600;
+  bool receipts = false;  // in every answer, not only where the request asks for one
+  // What may run and wait: see EngineConfig. For Retry-After; the engine enforces them.
+  std::int64_t choices_max = 0;
+  std::int64_t prompt_tokens_max = 0;
 };
 
 }  // namespace quire::server

@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
 #include "server/ids.h"
-#include "server/openai_response.h"
+#include "server/openai_request.h"
 #include "server/sse_writer.h"
 
 namespace quire::server {
@@ -16,6 +17,28 @@ namespace quire::server {
 using engine::FinishReason;
 
 namespace {
+
+// What an output's text means. Every output of a choice once, in order.
+text::AnswerEvents events_of(const GenerationPlan& plan, const engine::Output& output,
+                             ChoiceState& state) {
+  text::AnswerEvents events;
+  if (!plan.answer.parser) {
+    text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
+    return events;
+  }
+  if (!state.parser) state.parser = std::make_unique<text::AnswerParser>(*plan.answer.parser);
+  events = state.parser->push(output.text);
+  if (output.finish == FinishReason::kNone) return events;
+  const bool cut = output.finish != FinishReason::kStop;
+  for (text::AnswerEvent& event : state.parser->finish(cut)) {
+    if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
+      events.push_back(std::move(event));
+    } else {
+      text::add_event(events, event.kind, event.text, event.call_idx);
+    }
+  }
+  return events;
+}
 
 ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
 
@@ -30,13 +53,13 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
         engine_(*service.backend_.engine),
         exchange_(std::move(exchange)),
         plan_(std::move(plan)),
-        formatter_(plan_, engine_, random_id()),
+        writer_(plan_.make_writer(plan_, engine_, random_id())),
         choices_(plan_.prompts.size() * static_cast<std::size_t>(plan_.n)),
         last_token_at_(choices_.size(), Time::zero()) {}
 
   // Worker thread. When it fails, fail() must follow: it cancels the prompts that were admitted,
   // after the answer, so that their abort cannot become the answer.
-  Status submit();
+  tl::expected<void, ApiError> submit();
   void begin();
   const ExchangePtr& exchange() const { return exchange_; }
   // I/O thread.
@@ -62,7 +85,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   engine::Engine& engine_;
   ExchangePtr exchange_;
   GenerationPlan plan_;
-  AnswerFormatter formatter_;
+  std::unique_ptr<AnswerWriter> writer_;
   std::vector<ChoiceState> choices_;
   std::vector<Time> last_token_at_;
   std::vector<engine::RequestId> ids_;
@@ -72,7 +95,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   bool answered_ = false;
 };
 
-Status GenerationTask::submit() {
+tl::expected<void, ApiError> GenerationTask::submit() {
   for (std::size_t i = 0; i < plan_.prompts.size(); ++i) {
     auto sink = [self = shared_from_this(), i](engine::Output&& output) {
       const Time at = SteadyClock().now();
@@ -81,7 +104,10 @@ Status GenerationTask::submit() {
       });
     };
     auto id = engine_.submit(std::move(plan_.prompts[i].request), std::move(sink));
-    if (!id) return tl::unexpected(id.error());
+    if (!id) {
+      return tl::unexpected(
+          service_.refusal(id.error(), {plan_.n, plan_.prompts[i].prompt_tokens}));
+    }
     ids_.push_back(*id);
   }
   return {};
@@ -154,6 +180,8 @@ void GenerationTask::observe_finish(std::size_t index, std::size_t prompt_idx) {
   const auto end = begin + plan_.n;
   const bool complete = std::all_of(
       begin, end, [](const ChoiceState& choice) { return choice.finish != FinishReason::kNone; });
+  const std::int64_t left = complete ? plan_.prompts[prompt_idx].prompt_tokens : 0;
+  service_.finish_rate_.observe(left, SteadyClock().now());
   if (!complete) return;
   FinishedPrompt prompt;
   prompt.prompt_tokens = plan_.prompts[prompt_idx].prompt_tokens;
@@ -178,7 +206,7 @@ void GenerationTask::deliver(std::size_t index, engine::Output output) {
 
 void GenerationTask::collect(std::size_t index, engine::Output output) {
   ChoiceState& state = choices_[index];
-  state.answer.apply(answer_events(plan_, output, state));
+  state.answer.apply(events_of(plan_, output, state));
   if (!output.prompt_tokens.empty()) state.prompt_tokens = std::move(output.prompt_tokens);
   if (plan_.logprobs >= 0 || plan_.return_token_ids) {
     std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(state.tokens));
@@ -190,7 +218,7 @@ void GenerationTask::answer_if_complete() {
   if (!begun_ || answered_ || finished_ < choices_.size()) return;
   answered_ = true;
   HttpResponse response;
-  response.body = formatter_.whole(choices_);
+  response.body = writer_->whole(choices_);
   exchange_->respond(std::move(response));
 }
 
@@ -214,14 +242,15 @@ void GenerationTask::release_held() {
 
 void GenerationTask::send(std::size_t index, const engine::Output& output) {
   if (!output.prompt_tokens.empty()) choices_[index].prompt_tokens = output.prompt_tokens;
-  std::string bytes = sse_event(formatter_.chunk(index, output, choices_));
+  const text::AnswerEvents events = events_of(plan_, output, choices_[index]);
+  choices_[index].answer.apply(events);
+  std::string bytes = writer_->piece({index, &output, &events}, choices_);
   const bool last = finished_ == choices_.size() && held_.empty();
   if (!last) {
     exchange_->write(bytes);
     return;
   }
-  if (plan_.include_usage) bytes += sse_event(formatter_.usage_chunk(choices_));
-  bytes += kSseDone;
+  bytes += writer_->stream_end(choices_);
   answered_ = true;
   exchange_->end(bytes);
 }
@@ -231,7 +260,7 @@ void GenerationTask::fail(const ApiError& error) {
   answered_ = true;
   held_.clear();
   if (begun_ && plan_.stream) {
-    exchange_->end(sse_event(error_body(error)) + std::string(kSseDone));
+    exchange_->end(writer_->stream_error(error));
   } else {
     exchange_->respond(error_response(error));
   }
@@ -255,6 +284,26 @@ void GenerationService::forget(const GenerationTask* task) {
   std::erase_if(tasks_, [task](const auto& known) { return known.get() == task; });
 }
 
+ApiError GenerationService::refusal(const Error& error, const Excess& wanted) const {
+  ApiError out = api_error(error);
+  if (error.code != ErrorCode::kOverloaded) return out;
+  const engine::EngineStats stats = backend_.engine->stats();
+  const std::int64_t open = stats.running + stats.waiting;
+  const Excess excess{std::max<std::int64_t>(0, open + wanted.choices - policy_.choices_max),
+                      std::max<std::int64_t>(0, stats.open_prompt_tokens + wanted.prompt_tokens -
+                                                    policy_.prompt_tokens_max)};
+  double seconds = finish_rate_.seconds_until(excess, SteadyClock().now());
+  if (seconds < 0) {  // nothing has finished yet: when the first one must, at one token a step
+    std::int64_t steps = std::numeric_limits<std::int64_t>::max();
+    for (const engine::RequestInfo& info : backend_.engine->requests()) {
+      steps = std::min(steps, info.max_tokens - info.output_tokens);
+    }
+    seconds = static_cast<double>(steps) * stats.step_seconds_last;
+  }
+  out.retry_after_s = retry_after_seconds(seconds);
+  return out;
+}
+
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
   auto plan = plan_generation(endpoint, exchange->request.body, backend_, policy_);
   if (!plan) {
@@ -262,6 +311,7 @@ void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
     return;
   }
   exchange->request.body = {};
+  plan->arrival = exchange->arrival;
   metrics_.observe_unknown_fields(plan->warnings.size());
   for (const std::string& warning : plan->warnings) log(LogLevel::kDebug, "{}", warning);
   const auto task = std::make_shared<GenerationTask>(*this, exchange, std::move(*plan));
@@ -269,9 +319,9 @@ void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
     exchange->post([task] { task->fail(shutting_down()); });
     return;
   }
-  if (const Status submitted = task->submit(); !submitted) {
+  if (const auto submitted = task->submit(); !submitted) {
     forget(task.get());
-    exchange->post([task, error = api_error(submitted.error())] { task->fail(error); });
+    exchange->post([task, error = submitted.error()] { task->fail(error); });
     return;
   }
   task->begin();

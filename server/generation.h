@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "server/backend.h"
+#include "server/finish_rate.h"
 #include "server/http_exchange.h"
 #include "server/http_server.h"
 #include "server/metrics.h"
@@ -33,10 +34,13 @@ class GenerationService {
   // False after cut_off().
   bool remember(const std::shared_ptr<GenerationTask>& task);
   void forget(const GenerationTask* task);
+  // The engine's refusal with when to try again.
+  ApiError refusal(const Error& error, const Excess& wanted) const;
 
   const Backend& backend_;
   const RequestPolicy policy_;
   Metrics& metrics_;
+  FinishRate finish_rate_;
   std::mutex mutex_;
   std::unordered_set<std::shared_ptr<GenerationTask>> tasks_;
   bool cut_off_ = false;

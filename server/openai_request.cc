@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/openai_response.h"
 #include "server/openai_sampling.h"
 
 namespace quire::server {
@@ -79,6 +80,7 @@ Expected Planner::run(GenerationPlan& plan) {
 
 Expected Planner::read_answer(GenerationPlan& plan) const {
   plan.stream = fields_.flag("stream", false);
+  plan.receipt = fields_.flag("receipt", policy_.receipts);
   plan.echo = endpoint_ == kCompletions && fields_.flag("echo", false);
   plan.return_token_ids = fields_.flag("return_token_ids", false);
   plan.tokens_as_ids = fields_.flag("return_tokens_as_token_ids", false);
@@ -128,6 +130,15 @@ Expected Planner::read_choices(GenerationPlan& plan) const {
 
 tl::expected<Prompt, ApiError> Planner::text_prompt(const std::string& text,
                                                     bool special_default) const {
+  if (backend_.prompt_bytes_max > 0 && text.size() > backend_.prompt_bytes_max &&
+      fields_.get("truncate_prompt_tokens") == nullptr) {
+    return tl::unexpected(ApiError{
+        kContextLength,
+        fmt::format("the model's context is {} tokens, which the prompt's {} bytes cannot fit",
+                    context_max(), text.size()),
+        endpoint_ == kChat ? "messages" : "prompt",
+        {{"n_ctx", context_max()}}});
+  }
   Prompt prompt;
   prompt.text = text;
   const bool special = fields_.flag("add_special_tokens", special_default);
@@ -412,13 +423,20 @@ tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields)
 tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::string_view body,
                                                        const Backend& backend,
                                                        const RequestPolicy& policy) {
-  auto parsed = parse_body(body);
+  const auto parsed = parse_body(body);
   if (!parsed) return tl::unexpected(parsed.error());
-  auto warnings = check_fields(*parsed, endpoint, policy.strict_fields);
+  return plan_parsed(endpoint, *parsed, backend, policy);
+}
+
+tl::expected<GenerationPlan, ApiError> plan_parsed(Endpoint endpoint, const Json& body,
+                                                   const Backend& backend,
+                                                   const RequestPolicy& policy) {
+  auto warnings = check_fields(body, endpoint, policy.strict_fields);
   if (!warnings) return tl::unexpected(warnings.error());
   GenerationPlan plan;
+  plan.make_writer = make_openai_writer;
   plan.warnings = std::move(*warnings);
-  Planner planner(endpoint, *parsed, backend, policy);
+  Planner planner(endpoint, body, backend, policy);
   if (auto good = planner.run(plan); !good) return tl::unexpected(good.error());
   return plan;
 }

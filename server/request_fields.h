@@ -14,6 +14,7 @@ namespace quire::server {
 
 // Bits: a field may belong to several.
 enum Endpoint : unsigned {
+  kNoBody = 0,
   kChat = 1,
   kCompletions = 2,
   kGenerating = kChat | kCompletions,

@@ -91,6 +91,7 @@ constexpr FieldSpec kSpecs[] = {
     {"prompt_logprobs", kGenerating, kInteger, kSupported, 0, kLogprobsMax},
     {"return_token_ids", kGenerating, kBool},
     {"return_tokens_as_token_ids", kGenerating, kBool},
+    {"receipt", kGenerating, kBool},
 
     // Where and when it runs.
     {"priority", kGenerating, kInteger, kSupported, -kInt32Max, kInt32Max},

@@ -70,10 +70,11 @@ LogLevel level_of(const std::string& name) {
   return name == "off" ? LogLevel::kOff : LogLevel::kInfo;
 }
 
-HttpServerOptions http_options(const Settings& settings) {
+Result<HttpServerOptions> http_options(const Settings& settings) {
   HttpServerOptions options;
   options.host = settings.host;
   options.port = settings.port;
+  options.socket_path = settings.uds;
   options.io_threads = settings.io_threads;
   options.connections_max = static_cast<std::size_t>(settings.max_connections);
   options.limits = settings.http;
@@ -81,6 +82,9 @@ HttpServerOptions http_options(const Settings& settings) {
   options.timeouts.idle = from_seconds(settings.idle_timeout_s);
   options.timeouts.stall = from_seconds(settings.stall_timeout_s);
   options.timeouts.heartbeat = from_seconds(settings.heartbeat_s);
+  if (!settings.ssl_certfile.empty()) {
+    QUIRE_ASSIGN(options.tls, TlsContext::load(settings.ssl_certfile, settings.ssl_keyfile));
+  }
   return options;
 }
 
@@ -122,8 +126,9 @@ void log_format(const text::AnswerFormat& format) {
 
 class Program {
  public:
-  explicit Program(const Settings& settings)
-      : settings_(settings), service_(settings), http_(http_options(settings), service_) {
+  Program(const Settings& settings, AccessRules access, HttpServerOptions options)
+      : settings_(settings), service_(settings), http_(options, service_) {
+    service_.guard(std::move(access));
     service_.bind_http(http_);
   }
 
@@ -217,7 +222,15 @@ int run_serve(std::span<const std::string> arguments) {
   set_log(level_of(parsed.settings.log_level),
           parsed.settings.log_format == "json" ? LogFormat::kJson : LogFormat::kText);
   for (const std::string& warning : parsed.warnings) log(LogLevel::kWarning, "{}", warning);
-  return Program(parsed.settings).run();
+  auto access = load_access(parsed.settings);
+  auto options = http_options(parsed.settings);
+  for (const Error* error :
+       {access ? nullptr : &access.error(), options ? nullptr : &options.error()}) {
+    if (error == nullptr) continue;
+    write_all(STDERR_FILENO, "quire: " + error->message + "\n");
+    return kExitUsage;
+  }
+  return Program(parsed.settings, std::move(*access), std::move(*options)).run();
 }
 
 }  // namespace quire::server

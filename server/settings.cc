@@ -140,6 +140,15 @@ std::optional<std::string> assign(const SettingSpec& spec, Settings& settings,
     **target = on;
     return std::nullopt;
   }
+  if (auto* const* list = std::get_if<std::vector<std::string>*>(&place)) {
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t end = std::min(text.find(',', begin), text.size());
+      if (end == begin) return "without empty entries";
+      (*list)->emplace_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    return std::nullopt;
+  }
   const bool is_integer = !std::holds_alternative<double*>(place);
   const std::optional<double> value = parse_number(text, is_integer);
   if (!value || *value < spec.min || *value > spec.max ||
@@ -164,8 +173,13 @@ std::string value_text(const SettingSpec& spec, Settings& settings) {
     std::string operator()(const std::int64_t* value) const { return std::to_string(*value); }
     std::string operator()(const double* value) const { return fmt::format("{}", *value); }
     std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
+    std::string operator()(const std::vector<std::string>* value) const {
+      if (secret) return value->empty() ? "" : fmt::format("({} set)", value->size());
+      return fmt::format("{}", fmt::join(*value, ","));
+    }
+    bool secret;
   };
-  return std::visit(Format{}, spec.place(settings));
+  return std::visit(Format{spec.secret}, spec.place(settings));
 }
 
 class Parser {
@@ -244,7 +258,9 @@ class Parser {
 
   void set(const SettingSpec& spec, std::string_view shown, std::string_view value) {
     if (const auto wanted = assign(spec, out_.settings, value)) {
-      out_.errors.push_back(fmt::format("{} must be {}, got \"{}\"", shown, *wanted, value));
+      out_.errors.push_back(spec.secret
+                                ? fmt::format("{} must be {}", shown, *wanted)
+                                : fmt::format("{} must be {}, got \"{}\"", shown, *wanted, value));
     }
   }
 
@@ -262,6 +278,9 @@ ParsedSettings parse_settings(std::span<const std::string> arguments,
   parser.arguments(arguments);
   if (parsed.settings.engine.model.empty() && !parsed.help) {
     parsed.errors.push_back("--model is missing: the folder of a checkpoint");
+  }
+  if (parsed.settings.ssl_certfile.empty() != parsed.settings.ssl_keyfile.empty()) {
+    parsed.errors.push_back("--ssl-certfile and --ssl-keyfile belong together");
   }
   parsed.settings.http.body_bytes = static_cast<std::size_t>(parsed.settings.max_body_bytes);
   return parsed;

@@ -21,6 +21,12 @@ struct Settings {
   HttpLimits http;
   std::string host = "127.0.0.1";
   int port = 8000;
+  std::string uds;  // path of a Unix socket, instead of host and port
+  std::string ssl_certfile, ssl_keyfile;
+  std::vector<std::string> api_keys;
+  std::string api_key_file;
+  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_hosts;
   std::string served_model_name;  // several, separated by commas; empty: the folder's name
   std::string tool_call_parser = "auto";
   std::string reasoning_parser = "auto";
@@ -35,12 +41,15 @@ struct Settings {
   double heartbeat_s = 15;
   double watchdog_s = 60;
   bool strict_fields = false;
+  bool receipts = false;
   std::string log_level = "info";
   std::string log_format = "text";
 };
 
 // Where a setting's value lies.
-using SettingPlace = std::variant<std::string*, int*, std::int64_t*, double*, bool*>;
+// A list's entries add up, from the environment and from every time its flag is given.
+using SettingPlace =
+    std::variant<std::string*, int*, std::int64_t*, double*, bool*, std::vector<std::string>*>;
 
 struct SettingSpec {
   std::string_view name;     // "max-num-seqs": --max-num-seqs, QUIRE_MAX_NUM_SEQS
@@ -51,6 +60,7 @@ struct SettingSpec {
   double min = 0, max = 0;        // numbers
   std::string_view choices = {};  // texts: the allowed ones, separated by spaces
   SettingPlace (*place)(Settings&) = nullptr;
+  bool secret = false;  // never shown
 };
 
 std::span<const SettingSpec> setting_specs();

@@ -202,7 +202,11 @@ engine::GenerateRequest FakeEngine::last() const {
 engine::EngineStats FakeEngine::stats() const {
   const std::lock_guard lock(mutex_);
   engine::EngineStats stats = stats_;
-  for (const auto& [id, live] : live_) ++(live->running ? stats.running : stats.waiting);
+  for (const auto& [id, live] : live_) {
+    ++(live->running ? stats.running : stats.waiting);
+    stats.open_prompt_tokens += static_cast<std::int64_t>(live->request.prompt.size());
+  }
+  stats.step_seconds_last = to_seconds(options_.step);
   stats.cache.groups[0].referenced = stats.running;
   stats.cache.groups[0].free = stats.cache.groups[0].total - stats.running;
   return stats;
@@ -215,6 +219,7 @@ std::vector<engine::RequestInfo> FakeEngine::requests() const {
     engine::RequestInfo info;
     info.id = id;
     info.running = live->running;
+    info.max_tokens = live->request.sampling.max_tokens;
     info.prompt_tokens = static_cast<std::int64_t>(live->request.prompt.size());
     info.output_tokens = live->choices.front().made;
     out.push_back(info);
