@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/grammar/decimal.h"
 #include "engine/grammar/grammar.h"
 #include "models/load/json.h"
 
@@ -43,13 +44,15 @@ class JsonValues {
   NodeId quoted(NodeId content);
   // One code point of a string's content, escaped where JSON demands it.
   NodeId escaped_code_points(std::vector<CodePointRange> ranges);
-  NodeId integer_between(std::optional<std::int64_t> min, std::optional<std::int64_t> max);
-  // Decimal numbers without exponent; the bounds are integers and included unless said.
   struct NumberBounds {
-    std::optional<std::int64_t> min, max;
+    std::optional<Decimal> min, max;
     bool min_excluded = false, max_excluded = false;
   };
+  NodeId integer_between(const NumberBounds& bounds);
+  // Decimal numbers without exponent.
   NodeId number_between(const NumberBounds& bounds);
+  // ... with at most `count` digits behind the point.
+  NodeId number_with_digits(int count);
 
   // "[" or "{" elements "]" or "}" with whitespace; elements may be the empty node.
   NodeId wrapped(char open, NodeId elements, char close);
@@ -68,6 +71,8 @@ class JsonValues {
   NodeId make_string();
   NodeId make_character();
   NodeId digits(std::uint64_t low, std::uint64_t high);
+  NodeId integers(std::optional<std::int64_t> min, std::optional<std::int64_t> max);
+  NodeId unsigned_between(const NumberBounds& bounds);
 
   Grammar& grammar_;
   RuleId space_ = -1, any_ = -1, any_object_ = -1, any_array_ = -1, number_ = -1, integer_ = -1,
