@@ -70,6 +70,8 @@ constexpr AnswerSchema kSchemas[] = {
     {"GET", "/v1/requests", R"({"type":"object","required":["object","data"],"properties":{
       "data":{"type":"array","items":{"type":"object","required":["id","path","state"]}}}})"},
     {"DELETE", "/v1/requests/{id}", R"({"type":"object","required":["id","cancelled","count"]})"},
+    {"GET", "/v1/engine/live", R"({"type":"object","required":["now","model","running","waiting",
+      "counters","cache","drafts","steps","requests","requests_total","finished"]})"},
     {"GET", "/v1/models", R"({"type":"object","required":["object","data"],"properties":{
       "object":{"const":"list"},"data":{"type":"array","minItems":1,"items":{"type":"object",
       "required":["id","object","created","owned_by","max_model_len","context_length"]}}}})"},
@@ -100,6 +102,7 @@ constexpr AnswerSchema kSchemas[] = {
 
 Json answer_schema(std::string_view method, std::string_view path) {
   if (path == "/livez" || path == "/metrics") return nullptr;
+  if (path == "/" || path == "/page/{id}") return nullptr;
   for (const AnswerSchema& row : kSchemas) {
     if (row.method != method || row.path != path) continue;
     std::string text(row.schema);

@@ -30,6 +30,9 @@ constexpr EndpointSpec kSpecs[] = {
     {"DELETE", "/v1/requests/{id}", "Requests",
      "ends the requests whose x-request-id this is, with an error"},
 
+    {"GET", "/v1/engine/live", "Requests",
+     "the engine at work: steps, requests, pages, prefixes; with ?stream=1 as events"},
+
     {"GET", "/v1/models", "Models", "the served names of the model, with its context length"},
     {"GET", "/v1/models/{id}", "Models", "one served name"},
 
@@ -37,6 +40,10 @@ constexpr EndpointSpec kSpecs[] = {
     {"POST", "/detokenize", "Tokens", "token ids to text", kDetokenize},
     {"GET", "/tokenizer_info", "Tokens", "the tokenizer's special tokens and chat template"},
     {"POST", "/apply-template", "Tokens", "messages to the prompt's text", kApplyTemplate},
+
+    {"GET", "/", "Page", "a page with a chat and pictures of the engine", kNoBody,
+     kPublic | kProbe},
+    {"GET", "/page/{id}", "Page", "a file of that page", kNoBody, kPublic | kProbe},
 
     {"GET", "/livez", "Probes", "200 while the process answers", kNoBody, kPublic | kProbe},
     {"GET", "/health", "Probes", "200 when the model is loaded and the engine makes steps", kNoBody,

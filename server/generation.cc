@@ -138,6 +138,7 @@ tl::expected<void, ApiError> GenerationTask::submit() {
           service_.refusal(id.error(), {plan_.n, plan_.prompts[i].prompt_tokens}));
     }
     ids_.push_back(*id);
+    service_.own(this, *id);
   }
   return {};
 }
@@ -334,6 +335,20 @@ bool GenerationService::remember(const std::shared_ptr<GenerationTask>& task) {
 void GenerationService::forget(const GenerationTask* task) {
   const std::lock_guard lock(mutex_);
   std::erase_if(tasks_, [task](const auto& known) { return known.get() == task; });
+  std::erase_if(owners_, [task](const auto& entry) { return entry.second == task; });
+}
+
+void GenerationService::own(const GenerationTask* task, engine::RequestId id) {
+  const std::lock_guard lock(mutex_);
+  const bool known = std::any_of(tasks_.begin(), tasks_.end(),
+                                 [task](const auto& other) { return other.get() == task; });
+  if (known) owners_[id] = task;
+}
+
+std::string GenerationService::request_id_of(engine::RequestId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(id);
+  return found == owners_.end() ? std::string() : found->second->exchange()->request_id;
 }
 
 ApiError GenerationService::refusal(const Error& error, const Excess& wanted) const {

@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "server/backend.h"
@@ -39,11 +41,16 @@ class GenerationService {
   // Ends every request in flight with an error that says so, and refuses those that come later.
   void cut_off();
 
+  // The X-Request-Id of a request in flight, empty for others.
+  std::string request_id_of(engine::RequestId id) const;
+
  private:
   friend class GenerationTask;
   // False after cut_off().
   bool remember(const std::shared_ptr<GenerationTask>& task);
   void forget(const GenerationTask* task);
+  // Does nothing for a task that has been forgotten already.
+  void own(const GenerationTask* task, engine::RequestId id);
   // The engine's refusal with when to try again.
   ApiError refusal(const Error& error, const Excess& wanted) const;
 
@@ -54,6 +61,7 @@ class GenerationService {
   std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>();
   mutable std::mutex mutex_;
   std::unordered_set<std::shared_ptr<GenerationTask>> tasks_;
+  std::unordered_map<engine::RequestId, const GenerationTask*> owners_;  // of tasks_ alone
   bool cut_off_ = false;
 };
 

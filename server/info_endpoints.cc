@@ -93,6 +93,7 @@ HttpResponse props_answer(const Backend& backend, const Settings& settings) {
   body["isa"] = card.isa;
   body["threads"] = card.threads;
   body["weights_dtype"] = card.weights_dtype;
+  body["arithmetic"] = card.arithmetic;
   body["kv_cache_dtype"] = card.kv_dtype;
   body["kv_cache_bytes"] = card.kv_bytes;
   body["kv_cache_tokens"] = card.kv_tokens;

@@ -117,11 +117,13 @@ Json responses_of(const EndpointSpec& spec) {
   const Json schema = answer_schema(spec.method, spec.path);
   Json content = Json::object();
   if (schema.is_null()) {
-    content["text/plain"] = {{"schema", {{"type", "string"}}}};
+    const bool is_file = spec.path == "/page/{id}";
+    const char* const type = is_file ? "*/*" : spec.path == "/" ? "text/html" : "text/plain";
+    content[type] = {{"schema", {{"type", "string"}}}};
   } else {
     content["application/json"] = {{"schema", schema}};
   }
-  if ((spec.traits & kGeneration) != 0) {
+  if ((spec.traits & kGeneration) != 0 || spec.path == "/v1/engine/live") {
     content["text/event-stream"] = {{"schema", {{"type", "string"}}}};
   }
   const bool anthropic = spec.path.starts_with("/v1/messages");

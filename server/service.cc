@@ -13,6 +13,7 @@
 #include "server/messages_request.h"
 #include "server/messages_writer.h"
 #include "server/openapi.h"
+#include "server/page_endpoint.h"
 #include "server/prompt_bound.h"
 #include "server/responses_request.h"
 #include "server/token_endpoints.h"
@@ -30,7 +31,8 @@ HttpResponse plain(int status, std::string text) {
 }
 
 bool is_quick(std::string_view path) {
-  return path == "/livez" || path == "/health" || path == "/readyz";
+  return path == "/livez" || path == "/health" || path == "/readyz" || path == "/" ||
+         path.starts_with("/page/");
 }
 
 }  // namespace
@@ -48,6 +50,7 @@ Service::Service(const Settings& settings) : settings_(settings) {
   add_probes();
   add_model_routes();
   add_generating_routes();
+  add_page();
   CHECK(router_.size() == endpoint_specs().size(), "{} of {} endpoints have a handler",
         router_.size(), endpoint_specs().size());
 }
@@ -64,11 +67,30 @@ void Service::attach(Backend backend) {
                                                       backend_.engine->card().vocab);
   backend_.grammars = grammars_.get();
   generation_ = std::make_unique<GenerationService>(backend_, policy_, *metrics_);
+  feed_ = std::make_unique<LiveFeed>(
+      *backend_.engine, [this](engine::RequestId id) { return generation_->request_id_of(id); });
   loaded_.store(true, std::memory_order_release);
+}
+
+void Service::begin_drain() {
+  draining_ = true;
+  if (loaded()) feed_->end();
 }
 
 void Service::cut_off() {
   if (loaded()) generation_->cut_off();
+}
+
+void Service::add_page() {
+  on_exchange("GET", "/", [](const ExchangePtr& exchange) {
+    exchange->respond(page_answer(exchange->request, ""));
+  });
+  on_exchange("GET", "/page/{id}", [](const ExchangePtr& exchange) {
+    exchange->respond(
+        page_answer(exchange->request, path_id(exchange->request.path, "/page/{id}")));
+  });
+  on_exchange("GET", "/v1/engine/live",
+              [this](const ExchangePtr& exchange) { feed_->answer(exchange); });
 }
 
 void Service::add_probes() {
