@@ -14,15 +14,10 @@ constexpr int kCountMax = 1000;  // items, properties and lengths that become re
 
 class SchemaCompiler {
  public:
-  SchemaCompiler(const Json& root, const GrammarLimits& limits)
-      : root_(root), limits_(limits), values_(grammar_) {}
+  SchemaCompiler(Grammar& grammar, const Json& root, const GrammarLimits& limits)
+      : root_(root), limits_(limits), grammar_(grammar), values_(grammar) {}
 
-  Result<Grammar> run() {
-    QUIRE_ASSIGN(const NodeId node, schema(root_, "#", 0));
-    grammar_.root = grammar_.declare("root");
-    grammar_.define(grammar_.root, node);
-    return std::move(grammar_);
-  }
+  Result<NodeId> run() { return schema(root_, "#", 0); }
 
  private:
   using Path = std::string;
@@ -244,11 +239,6 @@ class SchemaCompiler {
     return tail;
   }
 
-  struct Member {
-    NodeId node = -1;
-    bool required = false;
-  };
-
   Result<NodeId> object(const Json& value, const Path& path, int depth) {
     std::set<std::string> required;
     if (const Json* list = find_member(value, "required")) {
@@ -258,7 +248,7 @@ class SchemaCompiler {
         required.insert(text);
       }
     }
-    std::vector<Member> members;
+    std::vector<OrderedMember> members;
     std::vector<std::string> names;
     if (const Json* properties = find_member(value, "properties")) {
       if (!properties->is_object()) return schema_error(path + "/properties", "must be an object");
@@ -289,7 +279,7 @@ class SchemaCompiler {
       if (min > 1) return schema_error(path + "/minProperties", "more than 1 is not supported");
       return values_.wrapped('{', elements({}, extra, min, max), '}');
     }
-    return values_.wrapped('{', members_in_order(members, extra), '}');
+    return values_.wrapped('{', add_ordered(grammar_, members, values_.comma(), extra), '}');
   }
 
   NodeId member(NodeId key, NodeId value) {
@@ -319,41 +309,25 @@ class SchemaCompiler {
     return member(key, extra_value);
   }
 
-  // Listed members in their order, the optional ones left out or not, then any number of others.
-  NodeId members_in_order(const std::vector<Member>& members, NodeId extra) {
-    const auto after_comma = [&](NodeId node) {
-      return grammar_.sequence({values_.comma(), node});
-    };
-    NodeId rest = grammar_.empty();   // what may follow when something stands before
-    NodeId begin = grammar_.empty();  // the same when nothing does
-    if (extra >= 0) {
-      rest = grammar_.repeat(after_comma(extra), 0, kUnbounded);
-      begin = grammar_.optional(grammar_.sequence({extra, rest}));
-    }
-    for (auto it = members.rbegin(); it != members.rend(); ++it) {
-      // Each stage is a rule: the stages share their tails instead of doubling them.
-      const RuleId rule = grammar_.declare("members");
-      grammar_.define(rule, rest);
-      const NodeId tail = grammar_.rule(rule);
-      const NodeId with_comma = grammar_.sequence({after_comma(it->node), tail});
-      const NodeId first = grammar_.sequence({it->node, tail});
-      begin = it->required ? first : grammar_.choice({first, begin});
-      rest = it->required ? with_comma : grammar_.choice({with_comma, tail});
-    }
-    return begin;
-  }
-
   const Json& root_;
   GrammarLimits limits_;
-  Grammar grammar_;
+  Grammar& grammar_;
   JsonValues values_;
   std::map<std::string, RuleId> references_;
 };
 
 }  // namespace
 
+Result<NodeId> add_json_schema(Grammar& grammar, const Json& schema, const GrammarLimits& limits) {
+  return SchemaCompiler(grammar, schema, limits).run();
+}
+
 Result<Grammar> parse_json_schema(const Json& schema, const GrammarLimits& limits) {
-  return SchemaCompiler(schema, limits).run();
+  Grammar grammar;
+  QUIRE_ASSIGN(const NodeId node, add_json_schema(grammar, schema, limits));
+  grammar.root = grammar.declare("root");
+  grammar.define(grammar.root, node);
+  return grammar;
 }
 
 Grammar grammar_of_json_object() {
