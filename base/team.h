@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <thread>
 #include <type_traits>
@@ -26,6 +27,7 @@ class ChunkFunction {
 
 // One owner thread calls run(); it is worker 0. Chunks are handed out dynamically, so results must
 // not depend on which worker runs a chunk. Regions do not nest. An idle team sleeps in the kernel.
+// Workers flush denormal floats; so must the owner (base/float_mode.h).
 class Team {
  public:
   // threads >= 1. Pins worker i to the i-th allowed processor when the machine has enough of them.
@@ -38,6 +40,14 @@ class Team {
 
   // Runs f(0) ... f(chunks - 1), each exactly once, and returns when all are done.
   void run(int chunks, ChunkFunction f);
+
+  // Runs the phases in one region: the chunks of a phase begin when all of those before are done.
+  struct Phase {
+    int chunks = 0;
+    ChunkFunction f;
+  };
+  static constexpr int kPhasesMax = 4;
+  void run_phases(std::initializer_list<Phase> phases);
 
   // Parallel regions since the start, for metrics and benchmarks.
   std::uint64_t regions() const { return regions_; }
@@ -54,6 +64,10 @@ class Team {
   alignas(64) std::atomic<int> next_chunk_{0};
   alignas(64) std::atomic<int> busy_{0};
   alignas(64) std::atomic<int> sleepers_{0};
+  struct alignas(64) Counter {
+    std::atomic<int> value{0};
+  };
+  Counter done_[kPhasesMax];  // chunks of each phase of the region
   std::atomic<bool> stop_{false};
 };
 

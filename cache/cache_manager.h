@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "cache/cache_view.h"
 #include "cache/orders.h"
 #include "cache/page_pool.h"
 
@@ -121,6 +122,8 @@ class CacheManager {
   Reset reset();
 
   CacheStats stats() const;
+  // For an observer: no tokens, bounded in size.
+  CacheView view(const CacheViewLimits& limits) const;
   // Aborts with the broken invariant.
   void check_invariants() const;
 

@@ -54,6 +54,7 @@ class Choice {
   const SamplingParams& params() const { return live_->request.sampling; }
   bool finished() const { return finished_; }
   std::int64_t made() const { return made_; }
+  Time first_token() const { return first_token_; }  // zero: none yet
   std::int64_t tokens_left() const { return params().max_tokens - made_; }
 
   // rows: [1 + drafts, V] raw logits; row i predicts the token at position + i. Token by token, as

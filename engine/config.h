@@ -12,10 +12,12 @@
 namespace quire::engine {
 
 struct EngineConfig {
-  std::string model;           // checkpoint folder
-  std::string dtype = "auto";  // of the weights: auto (the file's own), f32, bf16
-  // auto, f32, bf16. auto is f32: bf16 pages move the demo model's log-probabilities by up to 0.12.
-  std::string kv_cache_dtype = "auto";
+  std::string model;  // checkpoint folder
+  // auto, f32, bf16: how matmuls compute; see engine/precision.h.
+  std::string dtype = "auto";
+  // none, int8, int4: what loading makes of a float checkpoint's matrices; models/load/formats.h.
+  std::string quantization = "none";
+  std::string kv_cache_dtype = "auto";   // auto, f32, bf16, int8
   std::string kv_cache_memory = "auto";  // bytes with K, M, G, or a share of memory ("30%")
   std::string isa = "auto";              // auto, scalar, avx2, avx512
   int threads = 0;                       // 0: the processors this process may use
@@ -48,10 +50,13 @@ struct ModelCard {
   std::map<std::string, double> generation_defaults;
   std::string isa;
   int threads = 0;
-  std::string weights_dtype, kv_dtype;
+  std::string weights_dtype;  // formats in memory, "bf16" or "affine4 g64, bf16"
+  std::string arithmetic;     // "f32" or "fast"
+  std::string kv_dtype;
   std::int64_t weight_bytes = 0, kv_bytes = 0, kv_tokens = 0, state_slots = 0;
   std::int64_t kv_bytes_per_token = 0;
   int block_size = 0;
+  double read_bytes_per_second = 0;  // of memory, measured with the engine's threads; 0: unknown
   int max_num_seqs = 0;
   std::string fingerprint;
 };

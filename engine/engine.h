@@ -93,7 +93,7 @@ struct EngineStats {
   cache::CacheStats cache;
   std::uint64_t prompt_tokens = 0, generation_tokens = 0, cached_prompt_tokens = 0;
   std::uint64_t drafts = 0, draft_tokens = 0, accepted_draft_tokens = 0;
-  std::vector<std::uint64_t> accepted_per_position;
+  std::vector<std::uint64_t> drafted_per_position, accepted_per_position;
   std::uint64_t nan_rows = 0;         // requests that ended since their logits were not finite
   std::uint64_t unknown_cancels = 0;  // of requests that had finished, or never were
   Time last_step_at = {};             // a step or an idle heartbeat: the watchdog's evidence
@@ -112,6 +112,9 @@ struct RequestInfo {
   int preemptions = 0;
   Time arrival = {};
 };
+
+struct LiveView;      // engine/live_view.h
+struct LiveViewWish;  // engine/live_view.h
 
 // Thread-safe but for construction. Destruction cancels what is left and joins the engine thread.
 class Engine {
@@ -133,6 +136,10 @@ class Engine {
     std::int64_t pages_freed = 0, states_freed = 0;
   };
   virtual CacheReset reset_cache() = 0;
+
+  // Calls `done` once, on the engine thread between two steps, with what an observer can see then;
+  // it must not block. Nothing is gathered for it while nobody asks, but for a ring of steps.
+  virtual void observe(const LiveViewWish& wish, std::function<void(LiveView&&)> done) = 0;
 
   virtual EngineStats stats() const = 0;
   virtual std::vector<RequestInfo> requests() const = 0;

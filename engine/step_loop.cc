@@ -41,6 +41,7 @@ StepLoop::StepLoop(const StepLoopConfig& config, const StepLoopParts& parts, Cho
       context_(std::move(context)),
       scratch_(static_cast<std::size_t>(parts.runner->threads())) {
   stats_.accepted_per_position.assign(static_cast<std::size_t>(config.draft_tokens_max), 0);
+  stats_.drafted_per_position = stats_.accepted_per_position;
   stats_.step_tokens_histogram.assign(std::size(kStepTokenBounds) + 1, 0);
 }
 
@@ -121,6 +122,7 @@ void StepLoop::deliver(Choice& choice, Output&& output, const scheduler::Request
   if (output.finish != FinishReason::kNone) {
     const RequestId scheduler_id = choice.scheduler_id();
     choice.close(output, trace, now);
+    recorder_.finish(choice, output);
     if (choice.index() == 0) {
       stats_.cached_prompt_tokens += static_cast<std::uint64_t>(trace.cached_tokens);
     }
@@ -139,14 +141,19 @@ bool StepLoop::step() {
   const scheduler::StepPlan& plan = scheduler_->plan(begin);
   report_expired(plan);
   build_batch(plan);
+  const Time planned = clock_->now();
   forward(plan);
+  const Time computed = clock_->now();
   draw_all(plan);
   const Time now = clock_->now();
   conclude(plan, now);
   scheduler_->commit(results_, now - begin, now);
+  const Time committed = clock_->now();
   emit_all(plan, now);
   propose(plan);
   count_step(plan, now - begin);
+  recorder_.step(stats_.steps, plan, results_,
+                 {begin, planned, computed, now, committed, clock_->now()});
   return !plan.sequences.empty() || !plan.expired.empty();
 }
 
@@ -281,6 +288,9 @@ void StepLoop::count_drafts(const scheduler::ScheduledSequence& sequence, Choice
   ++stats_.drafts;
   stats_.draft_tokens += static_cast<std::uint64_t>(sequence.draft_count);
   stats_.accepted_draft_tokens += static_cast<std::uint64_t>(accepted);
+  for (int i = 0; i < sequence.draft_count; ++i) {
+    ++stats_.drafted_per_position[static_cast<std::size_t>(i)];
+  }
   for (int i = 0; i < accepted; ++i) ++stats_.accepted_per_position[static_cast<std::size_t>(i)];
   const auto proposer = proposers_.find(sequence.id);
   if (proposer == proposers_.end()) return;

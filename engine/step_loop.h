@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "engine/model_runner.h"
 #include "engine/step_batch.h"
+#include "engine/step_recorder.h"
 #include "scheduler/scheduler.h"
 
 namespace quire::engine {
@@ -60,6 +61,7 @@ class StepLoop {
 
   EngineStats stats() const;
   std::vector<RequestInfo> requests() const;
+  LiveView view(const LiveViewWish& wish) const;
 
  private:
   struct Sampled {
@@ -107,6 +109,7 @@ class StepLoop {
   std::vector<Sampled> sampled_;         // in the plan's order
   std::vector<scheduler::SequenceResult> results_;
   EngineStats stats_;
+  StepRecorder recorder_;
 };
 
 }  // namespace quire::engine

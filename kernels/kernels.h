@@ -6,6 +6,7 @@
 //  - "lanes": element i goes to lane i % 16 by fma or add in ascending order (missing elements are
 //    not added); the 16 lanes reduce by the tree l[i] += l[i + 8], += 4, += 2, += 1.
 // Transcendental functions are our own polynomials (kernels/simd/math.h), the same on every row.
+// Kernels run with denormals flushed (base/float_mode.h): the caller's thread is in that mode.
 // NaN propagates everywhere, but which payload survives is not promised.
 // Row pointers need no alignment; PackedMatrix data has 64 bytes. Outputs may alias inputs only
 // where said.
@@ -16,11 +17,14 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "kernels/activations.h"
 #include "kernels/packed_matrix.h"
 #include "kernels/paged_kv.h"
 
 namespace quire::kernels {
 
+// kAvx2: AVX2, FMA and F16C. kAvx512: F, BW, DQ, VL, VNNI and BF16; machines with an older AVX-512
+// take the avx2 row.
 enum class Isa { kScalar, kAvx2, kAvx512 };
 std::string_view isa_name(Isa isa);
 // "scalar", "avx2", "avx512"; another word is refused with the known ones.
@@ -30,11 +34,29 @@ Isa best_isa();
 
 enum class Store { kSet, kAdd };
 
-// y[t, n] = (sequential sum over k of x[t, k] * w[n, k]) + bias[n], for the panels
-// [panel_begin, panel_end) of w; kAdd adds that to what y holds. The same order for every T.
-struct Matmul {
-  const float* x = nullptr;  // [T, K]
+// Writes rows of f32 in another form (kernels/activations.h); form kF32 is not prepared.
+struct Prepare {
+  ActivationForm form;
+  const float* x = nullptr;  // [rows, cols]
   std::int64_t x_stride = 0;
+  std::int64_t rows = 0, cols = 0;
+  std::byte* out = nullptr;  // 64-byte aligned
+  std::int64_t out_stride_bytes = 0;
+};
+
+// y[t, n] = (sum over k of x[t, k] * w[n, k]) + bias[n], for the panels [panel_begin, panel_end)
+// of w; kAdd adds that to what y holds. The same order for every T. The sum depends on x's form:
+//  - f32: sequential; a quantized weight is widened first, fma(code, scale, bias), kInt8
+//    (code - 128) * scale.
+//  - bf16, weights bf16: for ascending pairs (k, k + 1), k even:
+//    acc = fma(x[k], w[k], fma(x[k + 1], w[k + 1], acc)), denormals flushed: AVX-512's own order.
+//  - int8, weights affine: for ascending groups, dot exact in integers:
+//    acc = fma(float(dot(codes)), w_scale * x_scale, acc); acc = fma(w_bias, x_scaled_sum, acc).
+//  - int8, weights kInt8: acc = fma(float(dot(codes - 128)), x_scale, acc) for ascending groups;
+//    the sum is acc * w_scale.
+// REQUIRES: x.form is form_for() of the weights' format, or f32; FlushDenormals in force.
+struct Matmul {
+  Activations x;          // [T, K]
   std::int64_t rows = 0;  // T
   const PackedMatrix* w = nullptr;
   const float* bias = nullptr;  // [N] or null
@@ -84,7 +106,9 @@ struct Activate {
 };
 
 // Writes k [rows, K, E_k] and v [rows, K, E_v] (null with value_dim 0) as the tokens at
-// position, position + 1, ... rounding to the layout's dtype.
+// position, position + 1, ... rounding to the layout's dtype (nearest even). i8: for each token and
+// head, scale = max|x| / 127, code = round(x * (127 / max|x|)); both 0 when the maximum is below
+// 2^-100; scale NaN and codes 0 when some x is not finite.
 struct KvWrite {
   PagedKv kv;
   const float* k = nullptr;
@@ -96,14 +120,28 @@ struct KvWrite {
 
 // Causal attention of rows of one sequence over its pages, for one kv head and its group of query
 // heads. Row r at position p = position + r sees keys j with first_key(p) <= j <= p.
-// Fixed order: the context is cut into segments at absolute multiples of kSegment tokens; within a
-// segment scores are lane dot products (over E_k) times `scale`, the maximum is exact, the
-// denominator is a lane sum by j % 16, the output is sequential over j; segments merge ascending:
-// total = fma(total, exp(M_old - M), segment * exp(m - M)) with M = max(M_old, m); a sink merges
-// last. Keys that are not visible leave no trace (they may hold NaN), and pages that hold no key
-// visible to some row are not read.
+// Fixed order, for each query (row and head) by itself. REQUIRES: FlushDenormals is alive on the
+// calling thread (without it the rows of the table may differ, in bf16 most of all).
+//  Query:   f32 as it is; bf16 rounded; i8 codes with scale as kv_write makes them.
+//  Dot:     over d ascending, from 0.  f32: acc = fma(q[d], k[d], acc).  bf16, pairs of d:
+//           acc = fma(q[d], k[d], fma(q[d + 1], k[d + 1], acc)).  i8: exact integer.
+//  Score:   dot * scale; i8: float(dot) * (key_scale * (q_scale * scale)); then the cap.
+//  Segment: absolute multiples of kSegment tokens. m = exact maximum of the scores;
+//           w[j] = exp(score - m), 0 where that is below exp(-86); bf16: rounded to bf16.
+//           Its denominator is the lane sum of w by j % 16.
+//  Values:  over j ascending, as the dot: f32 fma(w[j], v[j], acc), bf16 in pairs of even j, odd
+//           first.  i8: in groups at absolute multiples of kCodeGroup tokens, u = w * value_scale,
+//           c = round(u * (255 / max u)) in 0..255, sums of c * code exact.
+//  Merge:   segments ascending, M = max(M_old, m), keep = exp(M_old - M), gain = exp(m - M):
+//           total = fma(acc, gain, total * keep); sum = fma(segment sum, gain, sum * keep).
+//           i8: group by group with gain = max u / 255 * exp(m - M), keep in the first group only;
+//           a group whose maximum is below 2^-100 adds nothing.
+//  Result:  a sink merges last into the sum; out = fma(total, keep / sum, +0).
+// Keys that are not visible leave no trace (they may hold NaN), and blocks of sixteen tokens that
+// hold no key visible to some row are not read.
 struct Attention {
   static constexpr std::int64_t kSegment = 256;
+  static constexpr std::int64_t kCodeGroup = 64;
   PagedKv kv;
   const float* q = nullptr;  // row r, query head h at q + r * q_stride + h * E_k
   std::int64_t q_stride = 0;
@@ -182,6 +220,7 @@ struct LogSum {
 
 struct Kernels {
   Isa isa;
+  void (*prepare)(const Prepare&);
   void (*matmul)(const Matmul&);
   // out[k] = w[row, k] as f32.
   void (*gather_row)(const PackedMatrix& w, std::int64_t row, float* out);

@@ -24,7 +24,8 @@ bool has_avx2() {
 
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
 }
 #else
 bool has_avx2() { return false; }
@@ -79,6 +80,8 @@ const Kernels& kernels(Isa isa) {
   return scalar_row();
 }
 
-std::int64_t attention_scratch(const Attention& task) { return scratch_floats(task.kv.layout); }
+std::int64_t attention_scratch(const Attention& task) {
+  return AttentionScratch(task.kv.layout).floats();
+}
 
 }  // namespace quire::kernels

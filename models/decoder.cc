@@ -2,6 +2,9 @@
 #include "models/decoder.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "base/float_mode.h"
 
 namespace quire::models {
 namespace {
@@ -25,7 +28,11 @@ Decoder::Decoder(const DecoderSpec& spec, const Weights& weights, const MemoryLa
       has_state_(layout.state_bytes > 0),
       kernels_(kernels::kernels(options.isa)),
       embedding_(spec, weights),
-      head_(spec, weights) {
+      head_(spec, {.weights = weights,
+                   .layer = -1,
+                   .arithmetic = options.arithmetic,
+                   .hidden = spec.hidden,
+                   .rows_max = options.step_tokens_max}) {
   CHECK(options.step_tokens_max > 0, "step_tokens_max {}", options.step_tokens_max);
   for (int layer = 0; layer < static_cast<int>(spec.layers.size()); ++layer) {
     layers_.push_back(build_layer(layer, weights, layout));
@@ -43,6 +50,7 @@ Decoder::LayerBlocks Decoder::build_layer(int layer, const Weights& weights,
   const Layer& of = spec_.layers[static_cast<std::size_t>(layer)];
   BlockSite site = {.weights = weights,
                     .layer = layer,
+                    .arithmetic = options_.arithmetic,
                     .hidden = spec_.hidden,
                     .rows_max = options_.step_tokens_max,
                     .kv = layout.kv[static_cast<std::size_t>(layer)],
@@ -93,6 +101,7 @@ void Decoder::carve(Carver& carver) {
       if (own.bytes() > carver.bytes()) carver = own;
     }
   };
+  carve_block(head_);
   for (LayerBlocks& layer : layers_) {
     std::visit(carve_block, layer.mixer);
     std::visit(carve_block, layer.ffn);
@@ -154,30 +163,50 @@ void Decoder::cut_blocks(const StepInput& input) {
   }
 }
 
+// The first `rows` rows.
+Decoder::StepRows Decoder::views(std::int64_t rows) const {
+  const auto view = [&](float* data) { return TensorView::f32(data, {rows, spec_.hidden}); };
+  return {view(x_), view(normed_), view(branch_)};
+}
+
 template <class Block>
 void Decoder::run_half(const Step& step, const StepRows& rows, const HalfNorms& norms,
                        const Block& block) const {
-  run_norm(step, norms.before, rows.x, rows.normed);
+  const BlockInput in = {.x = rows.x, .norm = &norms.before, .normed = rows.normed};
   if (norms.after.width == 0) {
-    block.forward(step, rows.normed, rows.x, kernels::Store::kAdd);
+    block.forward(step, in, rows.x, kernels::Store::kAdd);
     return;
   }
-  block.forward(step, rows.normed, rows.branch, kernels::Store::kSet);
+  block.forward(step, in, rows.branch, kernels::Store::kSet);
   run_norm_add(step, norms.after, rows.branch, rows.x);
+}
+
+// Moves the rows that become logits to the front; the others have done all they are for.
+Decoder::StepRows Decoder::keep_logit_rows(const StepInput& input) const {
+  std::int64_t kept = 0;
+  for (const int row : input.logit_rows) {
+    std::memmove(x_ + kept++ * spec_.hidden, x_ + row * spec_.hidden,
+                 static_cast<std::size_t>(spec_.hidden) * sizeof(float));
+  }
+  return views(kept);
 }
 
 void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& team, float* logits) {
   if (input.tokens.empty()) return;
+  const FlushDenormals flush;
   check(input, memory);
   cut_blocks(input);
   const Step step = {kernels_, team, input, memory, blocks_, ropes_.rows()};
-  const auto view = [&](float* data) { return TensorView::f32(data, {step.rows(), spec_.hidden}); };
-  const StepRows rows = {view(x_), view(normed_), view(branch_)};
+  StepRows rows = views(step.rows());
   ropes_.fill(step);
   embedding_.forward(step, rows.x);
   for (const LayerBlocks& layer : layers_) {
     std::visit([&](const auto& mixer) { run_half(step, rows, layer.mixer_norms, mixer); },
                layer.mixer);
+    if (&layer == &layers_.back()) {
+      rows = keep_logit_rows(input);
+      if (input.logit_rows.empty()) return;
+    }
     std::visit(
         [&](const auto& ffn) {
           if constexpr (!std::is_same_v<std::decay_t<decltype(ffn)>, std::monostate>) {
@@ -186,8 +215,7 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
         },
         layer.ffn);
   }
-  const auto logit_rows = static_cast<std::int64_t>(input.logit_rows.size());
-  head_.forward(step, rows.x, rows.normed, TensorView::f32(logits, {logit_rows, spec_.vocab}));
+  head_.forward(step, rows.x, rows.normed, TensorView::f32(logits, {rows.x.dim(0), spec_.vocab}));
 }
 
 }  // namespace quire::models

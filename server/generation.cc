@@ -3,13 +3,17 @@
 #include "server/generation.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <limits>
 #include <utility>
 
 #include "base/log.h"
 #include "server/ids.h"
+#include "server/infill.h"
+#include "server/messages_request.h"
 #include "server/openai_request.h"
+#include "server/responses_request.h"
 #include "server/sse_writer.h"
 
 namespace quire::server {
@@ -40,6 +44,25 @@ text::AnswerEvents events_of(const GenerationPlan& plan, const engine::Output& o
   return events;
 }
 
+struct Dialects {
+  const Backend& backend;
+  const RequestPolicy& policy;
+  const std::shared_ptr<ResponseStore>& responses;
+
+  tl::expected<GenerationPlan, ApiError> plan(Endpoint endpoint, std::string_view body) const {
+    switch (endpoint) {
+      case kResponses:
+        return plan_responses(body, backend, policy, responses);
+      case kMessages:
+        return plan_messages(body, backend, policy);
+      case kInfill:
+        return plan_infill(body, backend, policy);
+      default:
+        return plan_generation(endpoint, body, backend, policy);
+    }
+  }
+};
+
 ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
 
 }  // namespace
@@ -62,6 +85,8 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   tl::expected<void, ApiError> submit();
   void begin();
   const ExchangePtr& exchange() const { return exchange_; }
+  // Any thread.
+  Json describe(Time now) const;
   // I/O thread.
   void fail(const ApiError& error);
 
@@ -90,6 +115,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   std::vector<Time> last_token_at_;
   std::vector<engine::RequestId> ids_;
   std::deque<Held> held_;  // came before begin(), or while the client was slow
+  std::atomic<std::int64_t> generated_{0};
   std::size_t finished_ = 0;
   bool begun_ = false;
   bool answered_ = false;
@@ -109,6 +135,7 @@ tl::expected<void, ApiError> GenerationTask::submit() {
           service_.refusal(id.error(), {plan_.n, plan_.prompts[i].prompt_tokens}));
     }
     ids_.push_back(*id);
+    service_.own(this, *id);
   }
   return {};
 }
@@ -125,6 +152,28 @@ void GenerationTask::begin() {
     });
     self->release_held();
   });
+}
+
+Json GenerationTask::describe(Time now) const {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t max_tokens = 0;
+  for (const PromptPlan& prompt : plan_.prompts) {
+    prompt_tokens += prompt.prompt_tokens;
+    max_tokens += prompt.max_tokens * plan_.n;
+  }
+  Json out = Json::object();
+  out["id"] = exchange_->request_id;
+  out["object"] = "request";
+  out["path"] = exchange_->request.path;
+  out["model"] = plan_.model;
+  out["stream"] = plan_.stream;
+  out["choices"] = choices_.size();
+  out["prompt_tokens"] = prompt_tokens;
+  out["generated_tokens"] = generated_.load();
+  out["max_tokens"] = max_tokens;
+  out["state"] = generated_ > 0 ? "generating" : "waiting";
+  out["age_ms"] = to_seconds(now - exchange_->arrival) * 1e3;
+  return out;
 }
 
 void GenerationTask::cancel_all() {
@@ -170,6 +219,7 @@ void GenerationTask::observe_tokens(std::size_t index, const engine::Output& out
   }
   last_token_at_[index] = at;
   state.token_count += count;
+  generated_ += count;
 }
 
 void GenerationTask::observe_finish(std::size_t index, std::size_t prompt_idx) {
@@ -282,6 +332,20 @@ bool GenerationService::remember(const std::shared_ptr<GenerationTask>& task) {
 void GenerationService::forget(const GenerationTask* task) {
   const std::lock_guard lock(mutex_);
   std::erase_if(tasks_, [task](const auto& known) { return known.get() == task; });
+  std::erase_if(owners_, [task](const auto& entry) { return entry.second == task; });
+}
+
+void GenerationService::own(const GenerationTask* task, engine::RequestId id) {
+  const std::lock_guard lock(mutex_);
+  const bool known = std::any_of(tasks_.begin(), tasks_.end(),
+                                 [task](const auto& other) { return other.get() == task; });
+  if (known) owners_[id] = task;
+}
+
+std::string GenerationService::request_id_of(engine::RequestId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(id);
+  return found == owners_.end() ? std::string() : found->second->exchange()->request_id;
 }
 
 ApiError GenerationService::refusal(const Error& error, const Excess& wanted) const {
@@ -304,8 +368,34 @@ ApiError GenerationService::refusal(const Error& error, const Excess& wanted) co
   return out;
 }
 
+HttpResponse GenerationService::list() const {
+  Json data = Json::array();
+  const Time now = SteadyClock().now();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::shared_ptr<GenerationTask>& task : tasks_) data.push_back(task->describe(now));
+  }
+  HttpResponse response;
+  response.body = dump_json({{"object", "list"}, {"data", std::move(data)}});
+  return response;
+}
+
+std::size_t GenerationService::cancel(const std::string& request_id) {
+  constexpr ErrorKind kCancelled{400, "invalid_request_error", "request_cancelled"};
+  std::size_t count = 0;
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<GenerationTask>& task : tasks_) {
+    if (task->exchange()->request_id != request_id) continue;
+    ++count;
+    task->exchange()->post([task, kCancelled] {
+      task->fail({kCancelled, "the request was cancelled through /v1/requests"});
+    });
+  }
+  return count;
+}
+
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
-  auto plan = plan_generation(endpoint, exchange->request.body, backend_, policy_);
+  auto plan = Dialects{backend_, policy_, responses_}.plan(endpoint, exchange->request.body);
   if (!plan) {
     exchange->post([exchange, error = plan.error()] { exchange->respond(error_response(error)); });
     return;

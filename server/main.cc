@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "bench/load_test.h"
+#include "bench/commands.h"
 #include "server/commands.h"
 #include "server/edit_distance.h"
 #include "server/info_endpoints.h"
@@ -25,7 +25,7 @@ constexpr std::string_view kUsage =
     "  serve            serve a checkpoint over HTTP (quire serve --help)\n"
     "  tokenize         text to token ids and back, line by line\n"
     "  apply-template   a chat template over a context\n"
-    "  bench serve      load test of any OpenAI-compatible server\n"
+    "  bench            serve, latency, throughput: load test and offline benchmarks\n"
     "\n"
     "Flags:\n"
     "  --help           this text\n"
@@ -45,9 +45,7 @@ int main(int argc, char** argv) {
   if (command == "serve") return quire::server::run_serve(rest);
   if (command == "tokenize") return quire::server::run_tokenize(rest);
   if (command == "apply-template") return quire::server::run_apply_template(rest);
-  if (command == "bench" && !rest.empty() && rest[0] == "serve") {
-    return quire::bench::bench_serve_command({rest.begin() + 1, rest.end()});
-  }
+  if (command == "bench") return quire::bench::run_bench({rest.begin(), rest.end()});
   if (command == "--help" || command == "-h" || command == "help") {
     write_text(STDOUT_FILENO, kUsage);
     return kExitOk;
@@ -58,7 +56,7 @@ int main(int argc, char** argv) {
   }
   std::string message = command.empty() ? "quire: a command is missing\n"
                                         : fmt::format("quire: unknown command \"{}\"\n", command);
-  for (const char* known : {"serve", "tokenize", "apply-template", "bench serve"}) {
+  for (const char* known : {"serve", "tokenize", "apply-template", "bench"}) {
     if (quire::server::edit_distance(command, known) <= 2) {
       message += fmt::format("quire: did you mean {}?\n", known);
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/fim.h"
 #include "server/openai_response.h"
 #include "server/openai_sampling.h"
 
@@ -36,6 +37,7 @@ class Planner {
   tl::expected<std::vector<Prompt>, ApiError> read_prompts() const;
   tl::expected<Prompt, ApiError> chat_prompt() const;
   tl::expected<Prompt, ApiError> text_prompt(const std::string& text, bool special_default) const;
+  tl::expected<Prompt, ApiError> middle_prompt(const std::string& text) const;
   Expected truncate(Ids& ids, std::int64_t reserved) const;
   tl::expected<std::int64_t, ApiError> fit(std::int64_t prompt_tokens) const;
   std::int64_t asked_max_tokens() const;
@@ -139,6 +141,7 @@ tl::expected<Prompt, ApiError> Planner::text_prompt(const std::string& text,
         endpoint_ == kChat ? "messages" : "prompt",
         {{"n_ctx", context_max()}}});
   }
+  if (endpoint_ == kCompletions && !fields_.text("suffix", "").empty()) return middle_prompt(text);
   Prompt prompt;
   prompt.text = text;
   const bool special = fields_.flag("add_special_tokens", special_default);
@@ -153,6 +156,18 @@ tl::expected<Prompt, ApiError> Planner::text_prompt(const std::string& text,
     prompt.ids.push_back(*first);
   }
   return prompt;
+}
+
+// The text before and the suffix after the gap, as the model marks them.
+tl::expected<Prompt, ApiError> Planner::middle_prompt(const std::string& text) const {
+  const auto tokens = find_fim_tokens(tokenizer());
+  if (!tokens) {
+    return api_fail(kUnsupportedField, "suffix",
+                    "suffix: the model has no fill-in-the-middle tokens");
+  }
+  auto ids = fim_prompt(tokenizer(), *tokens, {text, fields_.text("suffix", ""), {}});
+  if (!ids) return tl::unexpected(api_error(ids.error()));
+  return Prompt{std::move(*ids), text};
 }
 
 tl::expected<Prompt, ApiError> Planner::chat_prompt() const {

@@ -107,8 +107,9 @@ void log_banner(const engine::ModelCard& card) {
   constexpr double kMiB = 1024.0 * 1024.0;
   log(LogLevel::kInfo, "quire {}: {} from {}", kVersion, card.family, card.folder);
   log(LogLevel::kInfo, "{} threads, instruction set {}", card.threads, card.isa);
-  log(LogLevel::kInfo, "weights {:.1f} MiB {}, context {} tokens",
-      static_cast<double>(card.weight_bytes) / kMiB, card.weights_dtype, card.context_max);
+  log(LogLevel::kInfo, "weights {:.1f} MiB {}, {} arithmetic, context {} tokens",
+      static_cast<double>(card.weight_bytes) / kMiB, card.weights_dtype, card.arithmetic,
+      card.context_max);
   log(LogLevel::kInfo, "KV cache {:.1f} MiB as {}: {} tokens in pages of {}, {} bytes each",
       static_cast<double>(card.kv_bytes) / kMiB, card.kv_dtype, card.kv_tokens, card.block_size,
       card.kv_bytes_per_token);

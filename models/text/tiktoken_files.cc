@@ -100,6 +100,7 @@ struct Family {
   std::string_view pattern = kGpt4;
   bool nfc = false;
   std::vector<std::string> special;  // numbered from the end of the ranks
+  std::vector<std::string> prefix;   // in front of every text, names of special tokens
 };
 
 constexpr std::string_view kWhisperLanguages =
@@ -139,6 +140,8 @@ Family family_of(const std::string& name, const TokenizerConfig& config) {
     family.special = whisper_special_tokens();
   } else if (config.tokenizer_class == "TikTokenTokenizer") {
     family.pattern = kKimi;
+  } else if (config.tokenizer_class == "ChatGLM4Tokenizer") {
+    family.prefix = {"[gMASK]", "<sop>"};
   }
   return family;
 }
@@ -150,13 +153,13 @@ Result<PipelineParts> parts_of_tiktoken(std::string_view bytes, const std::strin
   QUIRE_ASSIGN(const auto ranked, read_ranks(bytes));
   Vocab raw;
   Vocab vocab;
+  raw.expect(ranked.size());
   for (const Ranked& token : ranked) {
     QUIRE_TRY(raw.add(token.bytes, token.rank));
     std::string spelled;
     append_byte_chars(spelled, token.bytes);
     QUIRE_TRY(vocab.add(spelled, token.rank));
   }
-  QUIRE_TRY(vocab.check_dense());
   const std::int32_t special_begin = vocab.id_end();
   PipelineParts parts;
   // A piece that is a token is taken whole, as tiktoken does.
@@ -177,6 +180,10 @@ Result<PipelineParts> parts_of_tiktoken(std::string_view bytes, const std::strin
   // Ids without a name, up to the last one that the configuration names, are reserved.
   std::int32_t id = special_begin;
   const std::int32_t last = config.added.empty() ? -1 : config.added.rbegin()->first;
+  if (last >= 0 && static_cast<std::size_t>(last) >= Vocab::id_limit(ranked.size())) {
+    return fail(ErrorCode::kInvalid, "added token {} although there are only {} tokens", last,
+                ranked.size());
+  }
   const auto named = static_cast<std::int32_t>(family.special.size());
   for (; id < special_begin + named || id <= last; ++id) {
     const std::int32_t idx = id - special_begin;
@@ -190,6 +197,19 @@ Result<PipelineParts> parts_of_tiktoken(std::string_view bytes, const std::strin
   parts.post_processor =
       make_bos_eos(config.add_bos_token.value_or(false) ? parts.bos_id : std::nullopt,
                    config.add_eos_token.value_or(false) ? parts.eos_id : std::nullopt);
+  PostProcessor::Part prefix = {.is_text = false, .ids = {}};
+  for (const std::string& content : family.prefix) {
+    const std::int32_t id = parts.added.find(content);
+    if (id < 0) {
+      return fail(ErrorCode::kInvalid, "{} begins texts with {}, which no added token is",
+                  config.tokenizer_class, content);
+    }
+    prefix.ids.push_back(id);
+  }
+  if (!prefix.ids.empty()) {
+    auto& around = parts.post_processor.parts;
+    around.insert(around.begin(), std::move(prefix));
+  }
   return parts;
 }
 

@@ -55,6 +55,10 @@ Status Vocab::store(std::string_view token, std::int32_t id) {
     return fail(ErrorCode::kInvalid, "token \"{}\" has id {}, allowed are 0 to {}", shown(token),
                 id, kIdMax - 1);
   }
+  if (expected_ && static_cast<std::size_t>(id) >= id_limit(*expected_)) {
+    return fail(ErrorCode::kInvalid, "token \"{}\" has id {} although there are only {} tokens",
+                shown(token), id, *expected_);
+  }
   if (has(id)) {
     return fail(ErrorCode::kInvalid, "tokens \"{}\" and \"{}\" share the id {}",
                 shown(this->token(id)), shown(token), id);
@@ -81,15 +85,6 @@ Status Vocab::add_or_take_over(std::string_view token, std::int32_t id) {
   std::int32_t& slot = slots_[slot_of(token)];
   used_slots_ += slot < 0;
   slot = id;
-  return {};
-}
-
-Status Vocab::check_dense() const {
-  const std::size_t limit = count_ * 8 + 100'000;
-  if (entries_.size() > limit) {
-    return fail(ErrorCode::kInvalid, "the largest token id is {} although there are only {} tokens",
-                entries_.size() - 1, count_);
-  }
   return {};
 }
 
