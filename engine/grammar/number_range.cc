@@ -259,8 +259,9 @@ NodeId JsonValues::number_between(const NumberBounds& bounds) {
 
 NodeId JsonValues::number_with_digits(int count) {
   const NodeId digit = grammar_.bytes(digit_set('0', '9'));
-  return grammar_.sequence({integer(), grammar_.optional(grammar_.sequence(
-                                           {grammar_.literal("."), grammar_.repeat(digit, 1, count)}))});
+  return grammar_.sequence(
+      {integer(), grammar_.optional(grammar_.sequence(
+                      {grammar_.literal("."), grammar_.repeat(digit, 1, count)}))});
 }
 
 }  // namespace quire::grammar
