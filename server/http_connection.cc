@@ -273,7 +273,8 @@ void Connection::dispatch() {
 void Connection::send_response(const HttpResponse& response, bool has_body) {
   if (shared_->draining) close_after_answer_ = true;
   HeadOptions options;
-  options.framing = response.status == 204 ? BodyFraming::kNone : BodyFraming::kLength;
+  const bool bodyless = response.status == 204 || response.status == 304;
+  options.framing = bodyless ? BodyFraming::kNone : BodyFraming::kLength;
   options.keep_alive = !close_after_answer_;
   options.request_id = exchange_->request_id;
   options.processing_ms = to_seconds(steady_now() - exchange_->arrival) * 1e3;

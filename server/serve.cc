@@ -109,6 +109,12 @@ void log_banner(const engine::ModelCard& card) {
   }
 }
 
+void log_format(const text::AnswerFormat& format) {
+  log(LogLevel::kInfo, "tool calls as {}, reasoning as {}",
+      format.tools != nullptr ? format.tools->name() : "none",
+      format.reasoning != nullptr ? format.reasoning->name() : "none");
+}
+
 class Program {
  public:
   Program(const Settings& settings, AccessRules access, HttpServerOptions options)
@@ -151,8 +157,16 @@ class Program {
     log_banner(engine_->card());
     Backend backend;
     backend.engine = engine_.get();
-    QUIRE_ASSIGN(backend.render_chat, load_chat_renderer(settings_.engine.model));
+    QUIRE_ASSIGN(LoadedChat chat, load_chat(settings_.engine.model));
+    backend.render_chat = std::move(chat.render);
+    QUIRE_ASSIGN(backend.answer_format.tools,
+                 text::find_tool_format(settings_.tool_call_parser, chat.format));
+    QUIRE_ASSIGN(backend.answer_format.reasoning,
+                 text::find_reasoning_format(settings_.reasoning_parser, chat.format));
+    log_format(backend.answer_format);
     backend.model_names = model_names(settings_);
+    QUIRE_ASSIGN(backend.pooling, load_pooling_setup(settings_.engine.model, settings_.task,
+                                                     settings_.pooling, engine_->tokenizer()));
     service_.attach(std::move(backend));
     return {};
   }

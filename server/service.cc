@@ -7,9 +7,15 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "engine/grammar/matcher.h"
 #include "server/endpoints.h"
 #include "server/info_endpoints.h"
+#include "server/messages_request.h"
+#include "server/messages_writer.h"
+#include "server/openapi.h"
+#include "server/page_endpoint.h"
 #include "server/prompt_bound.h"
+#include "server/responses_request.h"
 #include "server/token_endpoints.h"
 
 namespace quire::server {
@@ -25,7 +31,8 @@ HttpResponse plain(int status, std::string text) {
 }
 
 bool is_quick(std::string_view path) {
-  return path == "/livez" || path == "/health" || path == "/readyz";
+  return path == "/livez" || path == "/health" || path == "/readyz" || path == "/" ||
+         path.starts_with("/page/");
 }
 
 }  // namespace
@@ -43,6 +50,7 @@ Service::Service(const Settings& settings) : settings_(settings) {
   add_probes();
   add_model_routes();
   add_generating_routes();
+  add_page();
   CHECK(router_.size() == endpoint_specs().size(), "{} of {} endpoints have a handler",
         router_.size(), endpoint_specs().size());
 }
@@ -55,12 +63,34 @@ void Service::attach(Backend backend) {
       prompt_bytes_bound(backend_.engine->tokenizer(), backend_.engine->card().context_max);
   metrics_ =
       std::make_unique<Metrics>(backend_.model_names.front(), backend_.engine->card().context_max);
+  grammars_ = std::make_unique<grammar::GrammarStore>(backend_.engine->tokenizer(),
+                                                      backend_.engine->card().vocab);
+  backend_.grammars = grammars_.get();
   generation_ = std::make_unique<GenerationService>(backend_, policy_, *metrics_);
+  feed_ = std::make_unique<LiveFeed>(
+      *backend_.engine, [this](engine::RequestId id) { return generation_->request_id_of(id); });
   loaded_.store(true, std::memory_order_release);
+}
+
+void Service::begin_drain() {
+  draining_ = true;
+  if (loaded()) feed_->end();
 }
 
 void Service::cut_off() {
   if (loaded()) generation_->cut_off();
+}
+
+void Service::add_page() {
+  on_exchange("GET", "/", [](const ExchangePtr& exchange) {
+    exchange->respond(page_answer(exchange->request, ""));
+  });
+  on_exchange("GET", "/page/{id}", [](const ExchangePtr& exchange) {
+    exchange->respond(
+        page_answer(exchange->request, path_id(exchange->request.path, "/page/{id}")));
+  });
+  on_exchange("GET", "/v1/engine/live",
+              [this](const ExchangePtr& exchange) { feed_->answer(exchange); });
 }
 
 void Service::add_probes() {
@@ -71,6 +101,11 @@ void Service::add_probes() {
     return health();
   });
   on("GET", "/version", [](const HttpRequest&) { return version_answer(); });
+  on("GET", "/openapi.json", [](const HttpRequest&) {
+    HttpResponse response;
+    response.body = dump_json(openapi_document());
+    return response;
+  });
   on("GET", "/metrics", [this](const HttpRequest&) { return scrape(); });
 }
 
@@ -84,6 +119,8 @@ void Service::add_model_routes() {
   on("GET", "/v1/cache/stats", [this](const HttpRequest&) { return cache_stats_answer(backend_); });
   on("POST", "/v1/cache/reset",
      [this](const HttpRequest&) { return cache_reset_answer(backend_); });
+  on("GET", "/tokenizer_info",
+     [this](const HttpRequest&) { return tokenizer_info_answer(backend_); });
   on("POST", "/tokenize", [this](const HttpRequest& request) {
     return tokenize_answer(backend_, policy_, request.body);
   });
@@ -96,10 +133,34 @@ void Service::add_model_routes() {
 }
 
 void Service::add_generating_routes() {
-  on_exchange("POST", "/v1/chat/completions",
-              [this](const ExchangePtr& exchange) { generation_->run(kChat, exchange); });
-  on_exchange("POST", "/v1/completions",
-              [this](const ExchangePtr& exchange) { generation_->run(kCompletions, exchange); });
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    if ((spec.traits & kGeneration) == 0) continue;
+    on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
+      generation_->run(body, exchange);
+    });
+  }
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    if ((spec.body & (kEmbeddings | kRerank | kScore | kClassify)) == 0) continue;
+    on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
+      generation_->run_pooling(body, exchange);
+    });
+  }
+  on("GET", "/v1/responses/{id}", [this](const HttpRequest& request) {
+    return stored_response_answer(generation_->responses(),
+                                  path_id(request.path, "/v1/responses/{id}"));
+  });
+  on("DELETE", "/v1/responses/{id}", [this](const HttpRequest& request) {
+    return delete_response_answer(generation_->responses(),
+                                  path_id(request.path, "/v1/responses/{id}"));
+  });
+  on("POST", "/v1/messages/count_tokens", [this](const HttpRequest& request) {
+    return count_tokens_answer(backend_, policy_, request.body);
+  });
+  on("GET", "/v1/requests", [this](const HttpRequest&) { return generation_->list(); });
+  on("DELETE", "/v1/requests/{id}", [this](const HttpRequest& request) {
+    const std::string id = path_id(request.path, "/v1/requests/{id}");
+    return cancelled_answer(id, generation_->cancel(id));
+  });
 }
 
 void Service::on(std::string_view method, std::string_view path, Answer answer) {
@@ -172,6 +233,7 @@ HttpResponse Service::describe(const HttpFailure& failure) {
 }
 
 void Service::decorate(const HttpRequest& request, HttpResponse& response) {
+  use_anthropic_shape(request, response);
   add_cors_fields(access_, request, response);
 }
 

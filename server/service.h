@@ -10,6 +10,7 @@
 #include "server/generation.h"
 #include "server/http_exchange.h"
 #include "server/http_server.h"
+#include "server/live_feed.h"
 #include "server/metrics.h"
 #include "server/router.h"
 #include "server/settings.h"
@@ -29,8 +30,9 @@ class Service final : public RequestHandler {
   // The model is loaded: from now on every endpoint answers. backend.engine must outlive the
   // HTTP server's stop().
   void attach(Backend backend);
-  // New generating requests are answered 503, /readyz too.
-  void begin_drain() { draining_ = true; }
+  // New generating requests are answered 503, /readyz too; those who watch the engine are sent
+  // away. Must come before the engine goes.
+  void begin_drain();
   // Ends requests in flight with an error.
   void cut_off();
 
@@ -45,6 +47,7 @@ class Service final : public RequestHandler {
   void add_probes();
   void add_model_routes();
   void add_generating_routes();
+  void add_page();
   // The endpoint of the table; `answer` runs on a worker unless it is a probe.
   void on(std::string_view method, std::string_view path, Answer answer);
   void on_exchange(std::string_view method, std::string_view path,
@@ -63,7 +66,9 @@ class Service final : public RequestHandler {
   HttpServer* http_ = nullptr;
   Backend backend_;
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<grammar::GrammarStore> grammars_;
   std::unique_ptr<GenerationService> generation_;
+  std::unique_ptr<LiveFeed> feed_;
   std::int64_t created_ = 0;
   std::atomic<bool> loaded_{false};
   std::atomic<bool> draining_{false};

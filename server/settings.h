@@ -27,6 +27,10 @@ struct Settings {
   std::vector<std::string> allowed_origins;
   std::vector<std::string> allowed_hosts;
   std::string served_model_name;  // several, separated by commas; empty: the folder's name
+  std::string tool_call_parser = "auto";
+  std::string reasoning_parser = "auto";
+  std::string task = "auto";     // auto, generate, embed, rerank
+  std::string pooling = "auto";  // auto, last, mean, cls
   int io_threads = 2;
   int max_connections = 4096;
   std::int64_t max_body_bytes = 8 << 20;

@@ -199,6 +199,37 @@ engine::GenerateRequest FakeEngine::last() const {
   return last_;
 }
 
+void FakeEngine::observe(const engine::LiveViewWish& wish,
+                         std::function<void(engine::LiveView&&)> done) {
+  ++looks_;
+  engine::LiveView view;
+  view.now = SteadyClock().now();
+  view.stats = stats();
+  cache::PoolView pool{view.stats.cache.groups[0], {}, 0};
+  const auto add = [&pool](std::int32_t references, std::int64_t count) {
+    if (count > 0) pool.runs.push_back({references, static_cast<std::int32_t>(count)});
+  };
+  add(1, pool.stats.referenced);
+  add(0, pool.stats.cached);
+  add(cache::PageRun::kFreeRun, pool.stats.free);
+  pool.listed = pool.stats.total;
+  view.cache.groups.push_back(pool);
+  for (const engine::RequestInfo& info : requests()) {
+    engine::RequestView request;
+    request.id = request.sequence = info.id;
+    request.phase = info.running ? engine::RequestPhase::kDecode : engine::RequestPhase::kWaiting;
+    request.prompt_tokens = info.prompt_tokens;
+    request.output_tokens = info.output_tokens;
+    view.requests.push_back(request);
+  }
+  view.requests_total = std::ssize(view.requests);
+  if (view.stats.steps > wish.steps_after) {
+    view.steps.emplace_back();
+    view.steps.back().facts.number = view.stats.steps;
+  }
+  done(std::move(view));
+}
+
 engine::EngineStats FakeEngine::stats() const {
   const std::lock_guard lock(mutex_);
   engine::EngineStats stats = stats_;
