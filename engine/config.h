@@ -14,7 +14,7 @@ namespace quire::engine {
 struct EngineConfig {
   std::string model;           // checkpoint folder
   std::string dtype = "auto";  // of the weights: auto (the file's own), f32, bf16
-  // auto, f32, bf16, int8. auto is f32: bf16 pages move the demo model's log-probabilities by up to 0.12.
+  // auto (f32), f32, bf16, int8; bf16 moves the demo model's log-probabilities by up to 0.12.
   std::string kv_cache_dtype = "auto";
   std::string kv_cache_memory = "auto";  // bytes with K, M, G, or a share of memory ("30%")
   std::string isa = "auto";              // auto, scalar, avx2, avx512
