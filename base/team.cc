@@ -48,6 +48,17 @@ void pin_worker(std::thread& thread, int worker, int threads) {
   }
 }
 
+template <class Done>
+void spin_until(const Done& done) {
+  for (int spins = 0; !done(); ++spins) {
+    if (spins < kSpinsBeforeYield) {
+      _mm_pause();
+    } else {
+      sched_yield();
+    }
+  }
+}
+
 }  // namespace
 
 Team::Team(int threads) {
@@ -78,14 +89,28 @@ void Team::run(int chunks, ChunkFunction f) {
   generation_.fetch_add(1);  // sequentially consistent, so that a worker going to sleep is seen
   if (sleepers_.load() > 0) futex_wake_all(generation_);
   take_chunks();
-  for (int spins = 0; busy_.load(std::memory_order_acquire) != 0; ++spins) {
-    if (spins < kSpinsBeforeYield) {
-      _mm_pause();
-    } else {
-      sched_yield();
-    }
-  }
+  spin_until([&] { return busy_.load(std::memory_order_acquire) == 0; });
   function_ = nullptr;
+}
+
+// Chunks are handed out in order, so that a thread that waits for a phase waits only for chunks
+// which other threads are running.
+void Team::run_phases(std::initializer_list<Phase> phases) {
+  CHECK(phases.size() <= kPhasesMax, "{} phases, at most {}", phases.size(), kPhasesMax);
+  int chunks = 0;
+  for (const Phase& phase : phases) chunks += phase.chunks;
+  for (Counter& done : done_) done.value.store(0, std::memory_order_relaxed);
+  run(chunks, [&](int chunk) {
+    std::size_t i = 0;
+    for (; chunk >= phases.begin()[i].chunks; ++i) {
+      chunk -= phases.begin()[i].chunks;
+      spin_until([&] {
+        return done_[i].value.load(std::memory_order_acquire) == phases.begin()[i].chunks;
+      });
+    }
+    phases.begin()[i].f(chunk);
+    done_[i].value.fetch_add(1, std::memory_order_release);
+  });
 }
 
 void Team::take_chunks() {

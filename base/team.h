@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <thread>
 #include <type_traits>
@@ -40,6 +41,14 @@ class Team {
   // Runs f(0) ... f(chunks - 1), each exactly once, and returns when all are done.
   void run(int chunks, ChunkFunction f);
 
+  // Runs the phases in one region: the chunks of a phase begin when all of those before are done.
+  struct Phase {
+    int chunks = 0;
+    ChunkFunction f;
+  };
+  static constexpr int kPhasesMax = 4;
+  void run_phases(std::initializer_list<Phase> phases);
+
   // Parallel regions since the start, for metrics and benchmarks.
   std::uint64_t regions() const { return regions_; }
 
@@ -55,6 +64,10 @@ class Team {
   alignas(64) std::atomic<int> next_chunk_{0};
   alignas(64) std::atomic<int> busy_{0};
   alignas(64) std::atomic<int> sleepers_{0};
+  struct alignas(64) Counter {
+    std::atomic<int> value{0};
+  };
+  Counter done_[kPhasesMax];  // chunks of each phase of the region
   std::atomic<bool> stop_{false};
 };
 

@@ -11,6 +11,7 @@
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <cmath>
+#include <numbers>
 
 #include "base/rng.h"
 #include "bench/load_test.h"
@@ -24,6 +25,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 using SteadyTime = std::chrono::steady_clock;
+
+constexpr double kLengthRatioMax = 8;
 
 struct Target {
   std::string host, port, base;
@@ -64,7 +67,8 @@ Json make_prompt(const LoadOptions& options, int index) {
                                            "green", "house", "music", "table", "cloud", "seven"};
   Json ids = Json::array();
   std::string text;
-  for (int i = 0; i < options.input_tokens; ++i) {
+  const int input_tokens = lengths_of(options, index).input_tokens;
+  for (int i = 0; i < input_tokens; ++i) {
     const std::uint64_t key = i < options.shared_prefix_tokens
                                   ? options.seed
                                   : mix64(options.seed + 1 + static_cast<std::uint64_t>(index));
@@ -77,6 +81,18 @@ Json make_prompt(const LoadOptions& options, int index) {
     }
   }
   return options.text_prompts ? Json(text) : ids;
+}
+
+// Tokens that a chunk brought. Without ids in it the usual one token is assumed, none in a chunk
+// that only tells the end.
+int tokens_of(const Json& choice) {
+  if (const Json* ids = find_member(choice, "token_ids"); ids != nullptr && ids->is_array()) {
+    return static_cast<int>(ids->size());
+  }
+  const Json* text = find_member(choice, "text");
+  const Json* finish = find_member(choice, "finish_reason");
+  const bool has_text = text != nullptr && text->is_string() && *text != "";
+  return !has_text && finish != nullptr && !finish->is_null() ? 0 : 1;
 }
 
 class LoadRun {
@@ -174,7 +190,7 @@ class LoadRun {
     request.set(http::field::content_type, "application/json");
     request.body() = dump_json({{"model", options_.model},
                                 {"prompt", make_prompt(options_, index)},
-                                {"max_tokens", options_.output_tokens},
+                                {"max_tokens", lengths_of(options_, index).output_tokens},
                                 {"ignore_eos", true},
                                 {"temperature", 0},
                                 {"stream", true},
@@ -224,11 +240,10 @@ class LoadRun {
     }
     const Json* choices = find_member(*event, "choices");
     if (choices == nullptr || !choices->is_array() || choices->empty()) return;
-    // Without ids in the chunk the usual one token for each chunk is assumed.
-    const Json* ids = find_member((*choices)[0], "token_ids");
-    const bool counted = ids != nullptr && ids->is_array();
+    const int tokens = tokens_of((*choices)[0]);
+    if (tokens == 0) return;
     record.chunk_times.push_back(now());
-    record.chunk_tokens.push_back(counted ? static_cast<int>(ids->size()) : 1);
+    record.chunk_tokens.push_back(tokens);
   }
 
   LoadOptions options_;
@@ -242,8 +257,30 @@ class LoadRun {
 
 }  // namespace
 
+RequestLengths lengths_of(const LoadOptions& options, int index) {
+  if (options.length_sigma == 0) return {options.input_tokens, options.output_tokens};
+  // Box and Muller's pair; the mean of exp(mu + sigma z) is exp(mu + sigma^2 / 2).
+  const std::uint64_t key = mix64(options.seed ^ 0x6c656e67746873ull);
+  const auto at = 2 * static_cast<std::uint64_t>(index);
+  const double radius = std::sqrt(-2 * std::log(1 - random_uniform(key, at)));
+  const double angle = 2 * std::numbers::pi * random_uniform(key, at + 1);
+  const auto length = [&](int mean, double z) {
+    const double sigma = options.length_sigma;
+    const double value = mean * std::exp(sigma * z - sigma * sigma / 2);
+    return static_cast<int>(std::lround(std::clamp(value, 1.0, kLengthRatioMax * mean)));
+  };
+  return {length(options.input_tokens, radius * std::cos(angle)),
+          length(options.output_tokens, radius * std::sin(angle))};
+}
+
 Result<std::vector<RequestRecord>> run_load(const LoadOptions& options) {
   QUIRE_ASSIGN(Target target, parse_url(options.url));
+  if (options.warmup_requests > 0) {
+    LoadOptions warmup = options;
+    warmup.requests = options.warmup_requests;
+    warmup.seed = mix64(options.seed ^ 0x7761726d7570ull);
+    QUIRE_TRY(LoadRun(warmup, target).run());
+  }
   return LoadRun(options, std::move(target)).run();
 }
 

@@ -1,133 +1,65 @@
 // `quire bench serve`: flags, run, report.
-#include <charconv>
-#include <functional>
 #include <iostream>
-#include <map>
 
+#include "bench/commands.h"
+#include "bench/flags.h"
 #include "bench/load_test.h"
 
 namespace quire::bench {
 namespace {
 
-constexpr const char* kHelp =
-    "quire bench serve: load test of any OpenAI-compatible server\n\n"
-    "  --url URL                  http://127.0.0.1:8000\n"
-    "  --model NAME               the first of /v1/models\n"
-    "  --api-key KEY\n"
-    "  --requests N               100\n"
-    "  --concurrency N            16; closed loop\n"
-    "  --rate R                   Poisson arrivals a second instead of the closed loop\n"
-    "  --input-tokens N           128\n"
-    "  --output-tokens N          64\n"
-    "  --shared-prefix-tokens N   0; of the input, equal in every request\n"
-    "  --prompts ids|text         ids\n"
-    "  --vocab N                  1000; prompt ids are drawn below it\n"
-    "  --seed N                   0\n"
-    "  --timeout SECONDS          600\n"
-    "  --ttft-goal MS             2000; goodput counts requests within both goals\n"
-    "  --itl-goal MS              150; on a request's p99\n"
-    "  --json                     one JSON object instead of the table\n";
-
-template <class T>
-Status parse_number(const std::string& flag, const std::string& text, T min, T& out) {
-  T value{};
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size() || value < min) {
-    return fail(ErrorCode::kInvalid, "{} must be a number from {}, got {}", flag, min, text);
-  }
-  out = value;
-  return {};
+void add_flags(FlagTable& flags, LoadOptions& options, bool& json) {
+  flags.add("url", "of the server; a path before /v1 may follow", options.url);
+  flags.add("model", "name; default: the first of /v1/models", options.model);
+  flags.add("api-key", "sent as bearer token", options.api_key);
+  flags.add("requests", "in all", options.requests, 1);
+  flags.add("warmup-requests", "sent before and not counted", options.warmup_requests, 0);
+  flags.add("concurrency", "requests in flight, closed loop", options.concurrency, 1);
+  flags.add("rate", "Poisson arrivals a second instead of the closed loop; 0: closed", options.rate,
+            0);
+  flags.add("input-tokens", "of each prompt", options.input_tokens, 1);
+  flags.add("output-tokens", "of each answer", options.output_tokens, 1);
+  flags.add("length-sigma", "lengths are lognormal around those means; 0: all equal",
+            options.length_sigma, 0);
+  flags.add("shared-prefix-tokens", "of the input, equal in every request",
+            options.shared_prefix_tokens, 0);
+  flags.add_choice("prompts", "token ids or words", {"ids", "text"},
+                   [&options](std::size_t choice) { options.text_prompts = choice == 1; });
+  flags.add("vocab", "prompt ids are drawn below it", options.vocab, 1);
+  flags.add("seed", "of prompts, lengths and arrivals", options.seed);
+  flags.add("timeout", "seconds for one request", options.timeout_seconds, 0);
+  flags.add("ttft-goal", "ms; goodput counts requests within both goals", options.ttft_goal_ms, 0);
+  flags.add("itl-goal", "ms, on the p99 of a request", options.itl_goal_ms, 0);
+  flags.add("json", "one JSON object instead of the table", json);
 }
 
-struct Command {
-  LoadOptions options;
-  bool json = false, help = false;
-};
-
-Status set_flag(Command& command, const std::string& flag, const std::string& value) {
-  LoadOptions& o = command.options;
-  const auto integer = [&](int& out, int min) { return parse_number(flag, value, min, out); };
-  const auto real = [&](double& out) { return parse_number(flag, value, 0.0, out); };
-  const auto text = [&](std::string& out) {
-    out = value;
-    return Status{};
-  };
-  const std::map<std::string, std::function<Status()>> flags = {
-      {"--url", [&] { return text(o.url); }},
-      {"--model", [&] { return text(o.model); }},
-      {"--api-key", [&] { return text(o.api_key); }},
-      {"--requests", [&] { return integer(o.requests, 1); }},
-      {"--concurrency", [&] { return integer(o.concurrency, 1); }},
-      {"--rate", [&] { return real(o.rate); }},
-      {"--input-tokens", [&] { return integer(o.input_tokens, 1); }},
-      {"--output-tokens", [&] { return integer(o.output_tokens, 1); }},
-      {"--shared-prefix-tokens", [&] { return integer(o.shared_prefix_tokens, 0); }},
-      {"--vocab", [&] { return integer(o.vocab, 1); }},
-      {"--seed", [&] { return parse_number(flag, value, std::uint64_t{0}, o.seed); }},
-      {"--timeout", [&] { return real(o.timeout_seconds); }},
-      {"--ttft-goal", [&] { return real(o.ttft_goal_ms); }},
-      {"--itl-goal", [&] { return real(o.itl_goal_ms); }},
-      {"--prompts",
-       [&]() -> Status {
-         if (value != "ids" && value != "text") {
-           return fail(ErrorCode::kInvalid, "--prompts must be ids or text, got {}", value);
-         }
-         o.text_prompts = value == "text";
-         return {};
-       }},
-  };
-  const auto it = flags.find(flag);
-  if (it == flags.end()) {
-    return fail(ErrorCode::kInvalid, "unknown flag {} (see quire bench serve --help)", flag);
-  }
-  return it->second();
-}
-
-Result<Command> parse_command(const std::vector<std::string>& arguments) {
-  Command command;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    std::string flag = arguments[i];
-    if (flag == "--help" || flag == "-h") {
-      command.help = true;
-      return command;
-    }
-    if (flag == "--json") {
-      command.json = true;
-      continue;
-    }
-    std::string value;
-    if (const auto equals = flag.find('='); equals != std::string::npos) {
-      value = flag.substr(equals + 1);
-      flag = flag.substr(0, equals);
-    } else if (i + 1 < arguments.size()) {
-      value = arguments[++i];
-    } else {
-      return fail(ErrorCode::kInvalid, "{} needs a value", flag);
-    }
-    QUIRE_TRY(set_flag(command, flag, value));
-  }
-  return command;
+int wrong_usage(const std::string& message) {
+  std::cerr << "quire bench serve: " << message << " (see quire bench serve --help)\n";
+  return 2;
 }
 
 }  // namespace
 
 int bench_serve_command(const std::vector<std::string>& arguments) {
-  const auto command = parse_command(arguments);
-  if (!command) {
-    std::cerr << "quire bench serve: " << command.error().message << "\n";
-    return 2;
-  }
-  if (command->help) {
-    std::cout << kHelp;
+  LoadOptions options;
+  bool json = false;
+  FlagTable flags;
+  add_flags(flags, options, json);
+  if (asks_for_help(arguments)) {
+    std::cout << "Usage: quire bench serve [flags]\nLoad test of any OpenAI-compatible server.\n\n"
+              << flags.help();
     return 0;
   }
-  const auto records = run_load(command->options);
+  const auto rest = flags.parse(arguments);
+  if (!rest) return wrong_usage(rest.error().message);
+  if (!rest->empty()) return wrong_usage("unknown flag " + rest->front());
+  const auto records = run_load(options);
   if (!records) {
     std::cerr << "quire bench serve: " << records.error().message << "\n";
     return 1;
   }
-  const LoadReport report = make_report(command->options, *records);
-  std::cout << (command->json ? report_json(command->options, report) : report_table(report));
+  const LoadReport report = make_report(options, *records);
+  std::cout << (json ? report_json(options, report) : report_table(report));
   return report.failed == 0 ? 0 : 1;
 }
 

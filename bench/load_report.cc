@@ -1,31 +1,14 @@
 // Percentiles and rates of a load test, as a table and as JSON.
 #include <algorithm>
-#include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 
 #include "bench/load_test.h"
+#include "models/load/json.h"
 
 namespace quire::bench {
 namespace {
-
-double quantile(const std::vector<double>& sorted, double share) {
-  const double at = share * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<std::size_t>(at);
-  const std::size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (sorted[high] - sorted[low]) * (at - static_cast<double>(low));
-}
-
-std::string table_row(const char* name, const Distribution& d) {
-  return fmt::format("{:<26}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}\n", name, d.mean, d.p50,
-                     d.p90, d.p99, d.max);
-}
-
-std::string json_distribution(const Distribution& d) {
-  return fmt::format(
-      "{{\"mean\":{:.4f},\"p50\":{:.4f},\"p90\":{:.4f},\"p99\":{:.4f},\"max\":{:.4f}}}", d.mean,
-      d.p50, d.p90, d.p99, d.max);
-}
 
 // Gaps between tokens of one answer, in milliseconds.
 std::vector<double> token_gaps_ms(const RequestRecord& record) {
@@ -40,14 +23,6 @@ std::vector<double> token_gaps_ms(const RequestRecord& record) {
 }
 
 }  // namespace
-
-Distribution distribution_of(std::vector<double> values) {
-  if (values.empty()) return {};
-  std::sort(values.begin(), values.end());
-  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-  return {sum / static_cast<double>(values.size()), quantile(values, 0.5), quantile(values, 0.9),
-          quantile(values, 0.99), values.back()};
-}
 
 LoadReport make_report(const LoadOptions& options, const std::vector<RequestRecord>& records) {
   LoadReport report;
@@ -66,7 +41,9 @@ LoadReport make_report(const LoadOptions& options, const std::vector<RequestReco
     }
     ++report.completed;
     input += record.prompt_tokens;
-    output += record.completion_tokens;
+    output += record.completion_tokens > 0
+                  ? record.completion_tokens
+                  : std::accumulate(record.chunk_tokens.begin(), record.chunk_tokens.end(), 0);
     ttft.push_back(1e3 * (record.chunk_times.front() - record.scheduled));
     end_to_end.push_back(1e3 * (record.finished - record.scheduled));
     const std::vector<double> gaps = token_gaps_ms(record);
@@ -93,11 +70,10 @@ std::string report_table(const LoadReport& report) {
   std::string out = fmt::format(
       "requests                  {} completed, {} failed, {:.2f} s\n"
       "throughput                {:.2f} requests/s, {:.1f} output tokens/s, {:.1f} tokens/s\n"
-      "goodput                   {:.2f} requests/s\n\n"
-      "{:<26}{:>10}{:>10}{:>10}{:>10}{:>10}\n",
+      "goodput                   {:.2f} requests/s\n\n",
       report.completed, report.failed, report.seconds, report.requests_per_second,
-      report.output_tokens_per_second, report.total_tokens_per_second, report.goodput_per_second,
-      "milliseconds", "mean", "p50", "p90", "p99", "max");
+      report.output_tokens_per_second, report.total_tokens_per_second, report.goodput_per_second);
+  out += table_head("milliseconds");
   out += table_row("time to first token", report.ttft_ms);
   out += table_row("inter-token latency", report.itl_ms);
   out += table_row("end to end", report.end_to_end_ms);
@@ -106,16 +82,18 @@ std::string report_table(const LoadReport& report) {
 }
 
 std::string report_json(const LoadOptions& options, const LoadReport& report) {
+  const std::string errors = dump_json(Json(report.errors));
   return fmt::format(
       "{{\"requests\":{},\"concurrency\":{},\"rate\":{},\"input_tokens\":{},\"output_tokens\":{},"
       "\"shared_prefix_tokens\":{},\"completed\":{},\"failed\":{},\"seconds\":{:.4f},"
       "\"requests_per_second\":{:.4f},\"output_tokens_per_second\":{:.4f},"
-      "\"goodput_per_second\":{:.4f},\"ttft_ms\":{},\"itl_ms\":{},\"end_to_end_ms\":{}}}\n",
+      "\"goodput_per_second\":{:.4f},\"ttft_ms\":{},\"itl_ms\":{},\"end_to_end_ms\":{},\"errors\":{"
+      "}}}\n",
       options.requests, options.concurrency, options.rate, options.input_tokens,
       options.output_tokens, options.shared_prefix_tokens, report.completed, report.failed,
       report.seconds, report.requests_per_second, report.output_tokens_per_second,
-      report.goodput_per_second, json_distribution(report.ttft_ms),
-      json_distribution(report.itl_ms), json_distribution(report.end_to_end_ms));
+      report.goodput_per_second, json_of(report.ttft_ms), json_of(report.itl_ms),
+      json_of(report.end_to_end_ms), errors);
 }
 
 }  // namespace quire::bench

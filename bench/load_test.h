@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "bench/measures.h"
 
 namespace quire::bench {
 
@@ -15,9 +16,11 @@ struct LoadOptions {
   std::string model;                          // empty: the first of /v1/models
   std::string api_key;
   int requests = 100;
-  int concurrency = 16;  // closed loop: requests in flight
-  double rate = 0;       // open loop: Poisson arrivals a second; 0 = closed loop
-  int input_tokens = 128, output_tokens = 64;
+  int warmup_requests = 0;  // before, in the same way, not counted
+  int concurrency = 16;     // closed loop: requests in flight
+  double rate = 0;          // open loop: Poisson arrivals a second; 0 = closed loop
+  int input_tokens = 128, output_tokens = 64;  // means where lengths vary
+  double length_sigma = 0;       // lengths are lognormal with this sigma; 0: all equal
   int shared_prefix_tokens = 0;  // of the input: equal in every request
   bool text_prompts = false;     // words instead of token ids
   int vocab = 1000;              // prompt ids are drawn below it
@@ -36,11 +39,6 @@ struct RequestRecord {
   std::string error;  // empty: the answer was complete
 };
 
-struct Distribution {
-  double mean = 0, p50 = 0, p90 = 0, p99 = 0, max = 0;
-};
-Distribution distribution_of(std::vector<double> values);
-
 struct LoadReport {
   int completed = 0, failed = 0;
   double seconds = 0;
@@ -56,10 +54,13 @@ LoadReport make_report(const LoadOptions& options, const std::vector<RequestReco
 std::string report_table(const LoadReport& report);
 std::string report_json(const LoadOptions& options, const LoadReport& report);
 
+// The lengths of one request: at least 1 token, at most 8 times the mean, equal for equal options.
+struct RequestLengths {
+  int input_tokens = 0, output_tokens = 0;
+};
+RequestLengths lengths_of(const LoadOptions& options, int index);
+
 // Runs the test; fails when the server cannot be reached at all.
 Result<std::vector<RequestRecord>> run_load(const LoadOptions& options);
-
-// The command `quire bench serve`: its own flags; returns the exit status.
-int bench_serve_command(const std::vector<std::string>& arguments);
 
 }  // namespace quire::bench

@@ -5,8 +5,10 @@
 #include <thread>
 
 #include "base/log.h"
+#include "engine/bandwidth.h"
 #include "engine/id_tokenizer.h"
 #include "engine/memory_plan.h"
+#include "engine/precision.h"
 #include "engine/threaded_engine.h"
 #include "models/load/load.h"
 
@@ -15,7 +17,6 @@ namespace {
 
 constexpr double kAutoKvShare = 0.3;  // of the memory that is free once the weights are in
 constexpr int kNgramMax = 4;
-constexpr std::int64_t kWaitingTokensMax = 2'000'000;
 
 int allowed_processors() {
   cpu_set_t set;
@@ -52,21 +53,6 @@ Status check(const EngineConfig& config) {
                    config.speculation);
   }
   return {};
-}
-
-// "auto" is `otherwise`.
-Result<std::optional<DType>> parse_dtype(const char* field, const std::string& name) {
-  if (name == "auto") return std::optional<DType>();
-  if (name == "f32" || name == "float32") return std::optional(DType::kF32);
-  if (name == "bf16" || name == "bfloat16") return std::optional(DType::kBf16);
-  return fail_at(field, ErrorCode::kInvalid, "{} is auto, f32 or bf16, got '{}'", field, name);
-}
-
-Result<std::optional<DType>> parse_kv_dtype(const std::string& name) {
-  if (name == "int8") return std::optional(DType::kI8);
-  if (auto dtype = parse_dtype("kv_cache_dtype", name)) return dtype;
-  return fail_at("kv_cache_dtype", ErrorCode::kInvalid,
-                 "kv_cache_dtype is auto, f32, bf16 or int8, got '{}'", name);
 }
 
 // As users write it.
@@ -145,6 +131,7 @@ void make_memory(const EngineConfig& config, const MemoryPlan& plan, EngineParts
   scheduler.waiting_tokens_max = std::numeric_limits<std::int64_t>::max() / 2;  // see submit()
   scheduler.context_max = plan.context_max;
   scheduler.step_target = from_seconds(config.step_target_ms / 1000);
+  scheduler.prefill_only_target = std::max(scheduler.step_target, scheduler.prefill_only_target);
   scheduler.drafts_max = drafts_of(config);
   scheduler.debug_preempt_every = config.debug_preempt_every;
   scheduler.debug_chunk_tokens = config.debug_chunk_tokens;
@@ -168,28 +155,26 @@ std::map<std::string, double> defaults_of(const models::GenerationDefaults& defa
 // What the words of the configuration mean on this machine.
 struct Resolved {
   kernels::Isa isa = kernels::Isa::kScalar;
-  std::optional<DType> matrix_dtype;  // empty: as stored
   models::ModelOptions options;
   int threads = 1;
 };
 
 Result<Resolved> resolve(const EngineConfig& config) {
   QUIRE_TRY(check(config));
+  QUIRE_TRY(check_precision(config));
   Resolved resolved;
   QUIRE_ASSIGN(resolved.isa, choose_isa(config.isa));
-  QUIRE_ASSIGN(resolved.matrix_dtype, parse_dtype("dtype", config.dtype));
-  QUIRE_ASSIGN(const std::optional<DType> kv_dtype, parse_kv_dtype(config.kv_cache_dtype));
   resolved.threads = config.threads > 0 ? config.threads : allowed_processors();
-  resolved.options.kv_dtype = kv_dtype.value_or(DType::kF32);
   resolved.options.page_tokens = config.block_size;
   resolved.options.step_tokens_max = config.max_num_batched_tokens;
   resolved.options.isa = resolved.isa;
   return resolved;
 }
 
-Result<models::LoadedModel> load(const EngineConfig& config, const Resolved& resolved) {
+Result<models::LoadedModel> load(const EngineConfig& config) {
   models::LoadOptions options;
-  options.matrix_dtype = resolved.matrix_dtype;
+  options.matrix_dtype = choose_precision(config, 0).matrix_dtype;  // whatever the size
+  QUIRE_ASSIGN(options.quantization, models::parse_quantization(config.quantization));
   options.allow_unknown_config = config.allow_unknown_config;
   if (config.progress) {
     options.progress = [&](std::uint64_t done, std::uint64_t total) {
@@ -206,12 +191,13 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.folder = config.model;
   card.context_max = plan.context_max;
   card.vocab = loaded.spec.vocab;
+  card.hidden = loaded.spec.hidden;
   card.eos_ids = loaded.eos_ids;
   card.generation_defaults = defaults_of(loaded.defaults);
   card.isa = kernels::isa_name(resolved.isa);
   card.threads = resolved.threads;
-  card.weights_dtype =
-      resolved.matrix_dtype ? std::string(dtype_name(*resolved.matrix_dtype)) : "as stored";
+  card.weights_dtype = loaded.weights.format_names();
+  card.arithmetic = kernels::arithmetic_name(resolved.options.arithmetic);
   card.kv_dtype = kv_dtype_name(resolved.options.kv_dtype);
   card.weight_bytes = static_cast<std::int64_t>(loaded.weights.bytes());
   card.kv_bytes = plan.bytes;
@@ -224,6 +210,7 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.max_num_seqs = config.max_num_seqs;
   const Hash128 fingerprint = Hasher(loaded.fingerprint)
                                   .add(card.kv_dtype)
+                                  .add(card.arithmetic)
                                   .add(static_cast<std::uint64_t>(config.block_size))
                                   .digest();
   card.fingerprint = fmt::format("{:016x}{:016x}", fingerprint.high, fingerprint.low);
@@ -249,7 +236,10 @@ void log_context(const EngineConfig& config, const MemoryPlan& plan, std::int64_
 
 Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   QUIRE_ASSIGN(Resolved resolved, resolve(config));
-  QUIRE_ASSIGN(models::LoadedModel loaded, load(config, resolved));
+  QUIRE_ASSIGN(models::LoadedModel loaded, load(config));
+  const Precision precision = choose_precision(config, models::parameter_count(loaded.spec));
+  resolved.options.arithmetic = precision.arithmetic;
+  resolved.options.kv_dtype = precision.kv_dtype;
   EngineParts parts;
   QUIRE_ASSIGN(parts.tokenizer, tokenizer_of(config.model, loaded.spec.vocab));
   QUIRE_ASSIGN(const MemoryPlan plan, plan_for(config, loaded.spec, resolved.options));
@@ -260,6 +250,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   parts.model = std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights),
                                                 resolved.options);
   parts.runner = std::make_unique<LoadedRunner>(*parts.model, resolved.threads);
+  parts.card.read_bytes_per_second = measure_read_bandwidth(*parts.runner);
   parts.clock = std::make_unique<SteadyClock>();
   parts.kernels = &kernels::kernels(resolved.isa);
   make_memory(config, plan, parts);
@@ -273,7 +264,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   threaded.limits.logprobs_max = config.max_logprobs;
   threaded.context_max = plan.context_max;
   threaded.choices_max = config.max_num_seqs + config.max_num_waiting;
-  threaded.prompt_tokens_max = kWaitingTokensMax;
+  threaded.prompt_tokens_max = config.max_waiting_tokens;
   StepLoopConfig loop;
   loop.draft_tokens_max = drafts_of(config);
   loop.invariant_check_every = config.invariant_check_every;

@@ -6,7 +6,7 @@
 //  - "lanes": element i goes to lane i % 16 by fma or add in ascending order (missing elements are
 //    not added); the 16 lanes reduce by the tree l[i] += l[i + 8], += 4, += 2, += 1.
 // Transcendental functions are our own polynomials (kernels/simd/math.h), the same on every row.
-// Threads that call kernels hold a FlushDenormals (base/float_mode.h).
+// Kernels run with denormals flushed (base/float_mode.h): the caller's thread is in that mode.
 // NaN propagates everywhere, but which payload survives is not promised.
 // Row pointers need no alignment; PackedMatrix data has 64 bytes. Outputs may alias inputs only
 // where said.
@@ -17,12 +17,14 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "kernels/activations.h"
 #include "kernels/packed_matrix.h"
 #include "kernels/paged_kv.h"
 
 namespace quire::kernels {
 
-// kAvx512 means F, BW, DQ, VL, VNNI and BF16: a machine with an older AVX-512 runs the AVX2 row.
+// kAvx2: AVX2, FMA and F16C. kAvx512: F, BW, DQ, VL, VNNI and BF16; machines with an older AVX-512
+// take the avx2 row.
 enum class Isa { kScalar, kAvx2, kAvx512 };
 std::string_view isa_name(Isa isa);
 // "scalar", "avx2", "avx512"; another word is refused with the known ones.
@@ -32,11 +34,29 @@ Isa best_isa();
 
 enum class Store { kSet, kAdd };
 
-// y[t, n] = (sequential sum over k of x[t, k] * w[n, k]) + bias[n], for the panels
-// [panel_begin, panel_end) of w; kAdd adds that to what y holds. The same order for every T.
-struct Matmul {
-  const float* x = nullptr;  // [T, K]
+// Writes rows of f32 in another form (kernels/activations.h); form kF32 is not prepared.
+struct Prepare {
+  ActivationForm form;
+  const float* x = nullptr;  // [rows, cols]
   std::int64_t x_stride = 0;
+  std::int64_t rows = 0, cols = 0;
+  std::byte* out = nullptr;  // 64-byte aligned
+  std::int64_t out_stride_bytes = 0;
+};
+
+// y[t, n] = (sum over k of x[t, k] * w[n, k]) + bias[n], for the panels [panel_begin, panel_end)
+// of w; kAdd adds that to what y holds. The same order for every T. The sum depends on x's form:
+//  - f32: sequential; a quantized weight is widened first, fma(code, scale, bias), kInt8
+//    (code - 128) * scale.
+//  - bf16, weights bf16: for ascending pairs (k, k + 1), k even:
+//    acc = fma(x[k], w[k], fma(x[k + 1], w[k + 1], acc)), denormals flushed: AVX-512's own order.
+//  - int8, weights affine: for ascending groups, dot exact in integers:
+//    acc = fma(float(dot(codes)), w_scale * x_scale, acc); acc = fma(w_bias, x_scaled_sum, acc).
+//  - int8, weights kInt8: acc = fma(float(dot(codes - 128)), x_scale, acc) for ascending groups;
+//    the sum is acc * w_scale.
+// REQUIRES: x.form is form_for() of the weights' format, or f32; FlushDenormals in force.
+struct Matmul {
+  Activations x;          // [T, K]
   std::int64_t rows = 0;  // T
   const PackedMatrix* w = nullptr;
   const float* bias = nullptr;  // [N] or null
@@ -200,6 +220,7 @@ struct LogSum {
 
 struct Kernels {
   Isa isa;
+  void (*prepare)(const Prepare&);
   void (*matmul)(const Matmul&);
   // out[k] = w[row, k] as f32.
   void (*gather_row)(const PackedMatrix& w, std::int64_t row, float* out);

@@ -2,6 +2,7 @@
 #include "models/decoder.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/float_mode.h"
 
@@ -27,7 +28,11 @@ Decoder::Decoder(const DecoderSpec& spec, const Weights& weights, const MemoryLa
       has_state_(layout.state_bytes > 0),
       kernels_(kernels::kernels(options.isa)),
       embedding_(spec, weights),
-      head_(spec, weights) {
+      head_(spec, {.weights = weights,
+                   .layer = -1,
+                   .arithmetic = options.arithmetic,
+                   .hidden = spec.hidden,
+                   .rows_max = options.step_tokens_max}) {
   CHECK(options.step_tokens_max > 0, "step_tokens_max {}", options.step_tokens_max);
   for (int layer = 0; layer < static_cast<int>(spec.layers.size()); ++layer) {
     layers_.push_back(build_layer(layer, weights, layout));
@@ -45,6 +50,7 @@ Decoder::LayerBlocks Decoder::build_layer(int layer, const Weights& weights,
   const Layer& of = spec_.layers[static_cast<std::size_t>(layer)];
   BlockSite site = {.weights = weights,
                     .layer = layer,
+                    .arithmetic = options_.arithmetic,
                     .hidden = spec_.hidden,
                     .rows_max = options_.step_tokens_max,
                     .kv = layout.kv[static_cast<std::size_t>(layer)],
@@ -95,6 +101,7 @@ void Decoder::carve(Carver& carver) {
       if (own.bytes() > carver.bytes()) carver = own;
     }
   };
+  carve_block(head_);
   for (LayerBlocks& layer : layers_) {
     std::visit(carve_block, layer.mixer);
     std::visit(carve_block, layer.ffn);
@@ -137,6 +144,14 @@ void Decoder::check(const StepInput& input, const StepMemory& memory) const {
     CHECK(logit_row > previous && logit_row < tokens, "logit row {} of {}", logit_row, tokens);
     previous = logit_row;
   }
+  previous = -1;
+  for (const int hidden_row : input.hidden_rows) {
+    CHECK(hidden_row > previous && hidden_row < tokens, "hidden row {} of {}", hidden_row, tokens);
+    previous = hidden_row;
+  }
+  CHECK(std::ssize(input.logit_rows) + std::ssize(input.hidden_rows) <= tokens,
+        "{} logit rows and {} hidden rows of {}", input.logit_rows.size(), input.hidden_rows.size(),
+        tokens);
 }
 
 // The latest rows of a sequence have the longest contexts: they come first, so that the team does
@@ -156,16 +171,40 @@ void Decoder::cut_blocks(const StepInput& input) {
   }
 }
 
+// The first `rows` rows.
+Decoder::StepRows Decoder::views(std::int64_t rows) const {
+  const auto view = [&](float* data) { return TensorView::f32(data, {rows, spec_.hidden}); };
+  return {view(x_), view(normed_), view(branch_)};
+}
+
 template <class Block>
 void Decoder::run_half(const Step& step, const StepRows& rows, const HalfNorms& norms,
                        const Block& block) const {
-  run_norm(step, norms.before, rows.x, rows.normed);
+  const BlockInput in = {.x = rows.x, .norm = &norms.before, .normed = rows.normed};
   if (norms.after.width == 0) {
-    block.forward(step, rows.normed, rows.x, kernels::Store::kAdd);
+    block.forward(step, in, rows.x, kernels::Store::kAdd);
     return;
   }
-  block.forward(step, rows.normed, rows.branch, kernels::Store::kSet);
+  block.forward(step, in, rows.branch, kernels::Store::kSet);
   run_norm_add(step, norms.after, rows.branch, rows.x);
+}
+
+// Moves the rows that become logits to the front and those whose hidden state is wanted behind
+// them; the others have done all they are for. input.hidden holds the latter on their way.
+Decoder::StepRows Decoder::keep_wanted_rows(const StepInput& input) const {
+  const std::size_t row_bytes = static_cast<std::size_t>(spec_.hidden) * sizeof(float);
+  std::int64_t waiting = 0;
+  for (const int row : input.hidden_rows) {
+    std::memcpy(input.hidden + waiting++ * spec_.hidden, x_ + row * spec_.hidden, row_bytes);
+  }
+  std::int64_t kept = 0;
+  for (const int row : input.logit_rows) {
+    std::memmove(x_ + kept++ * spec_.hidden, x_ + row * spec_.hidden, row_bytes);
+  }
+  for (std::int64_t i = 0; i < waiting; ++i) {
+    std::memcpy(x_ + kept++ * spec_.hidden, input.hidden + i * spec_.hidden, row_bytes);
+  }
+  return views(kept);
 }
 
 void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& team, float* logits) {
@@ -174,13 +213,16 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
   check(input, memory);
   cut_blocks(input);
   const Step step = {kernels_, team, input, memory, blocks_, ropes_.rows()};
-  const auto view = [&](float* data) { return TensorView::f32(data, {step.rows(), spec_.hidden}); };
-  const StepRows rows = {view(x_), view(normed_), view(branch_)};
+  StepRows rows = views(step.rows());
   ropes_.fill(step);
   embedding_.forward(step, rows.x);
   for (const LayerBlocks& layer : layers_) {
     std::visit([&](const auto& mixer) { run_half(step, rows, layer.mixer_norms, mixer); },
                layer.mixer);
+    if (&layer == &layers_.back()) {
+      rows = keep_wanted_rows(input);
+      if (rows.x.dim(0) == 0) return;
+    }
     std::visit(
         [&](const auto& ffn) {
           if constexpr (!std::is_same_v<std::decay_t<decltype(ffn)>, std::monostate>) {
@@ -189,8 +231,14 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
         },
         layer.ffn);
   }
-  const auto logit_rows = static_cast<std::int64_t>(input.logit_rows.size());
-  head_.forward(step, rows.x, rows.normed, TensorView::f32(logits, {logit_rows, spec_.vocab}));
+  if (!input.logit_rows.empty()) {
+    const StepRows head = views(std::ssize(input.logit_rows));
+    head_.forward(step, head.x, head.normed, TensorView::f32(logits, {head.x.dim(0), spec_.vocab}));
+  }
+  const std::int64_t hidden_rows = std::ssize(input.hidden_rows);
+  if (hidden_rows == 0) return;
+  float* const kept = x_ + std::ssize(input.logit_rows) * spec_.hidden;
+  head_.norm_rows(step, {kept, spec_.hidden}, {input.hidden, spec_.hidden}, hidden_rows);
 }
 
 }  // namespace quire::models

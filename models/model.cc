@@ -15,7 +15,7 @@ std::size_t need_bytes(const SlotNeed& need, const Weights& weights, int layer) 
   if (need.kind == WeightKind::kVector) {
     return static_cast<std::size_t>(need.rows * cols) * sizeof(float);
   }
-  return kernels::packed_bytes(weights.matrix(layer, need.slot).dtype, need.rows, cols);
+  return kernels::packed_bytes(weights.matrix(layer, need.slot).format, need.rows, cols);
 }
 
 std::size_t step_bytes(const DecoderSpec& spec, const Weights& weights) {
@@ -50,6 +50,16 @@ Model::Model(DecoderSpec spec, Weights weights, const ModelOptions& options)
 Model::~Model() = default;
 
 const DecoderSpec& Model::spec() const { return impl_->spec; }
+std::int64_t parameter_count(const DecoderSpec& spec) {
+  std::int64_t count = 0;
+  for (int layer = -1; layer < static_cast<int>(spec.layers.size()); ++layer) {
+    for (const SlotNeed& need : slot_needs(spec, layer)) {
+      count += need.rows * std::max<std::int64_t>(need.cols, 1) * need.count;
+    }
+  }
+  return count;
+}
+
 std::span<const KvGroup> Model::kv_groups() const { return impl_->layout.groups; }
 int Model::length_class(std::int64_t length_max) const {
   return impl_->decoder.length_class(length_max);

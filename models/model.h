@@ -49,6 +49,9 @@ struct StepInput {
   std::span<const std::int32_t> tokens = {};  // [T]
   std::span<const SequenceInput> sequences = {};
   std::span<const int> logit_rows = {};  // rows of `tokens` that go through the head, ascending
+  // Rows whose hidden state behind the final norm is wanted, ascending, and where they go.
+  std::span<const int> hidden_rows = {};
+  float* hidden = nullptr;  // [hidden_rows, D]
 };
 
 // Memory of the step, owned by the cache. kv_base and kv_page_bytes have one entry per KV group.
@@ -64,6 +67,7 @@ struct ModelOptions {
   std::int64_t context_max = 0;  // longest sequence that will be served, for dynamic ropes
   int step_tokens_max = 2048;    // T never exceeds this
   kernels::Isa isa = kernels::Isa::kScalar;
+  kernels::Arithmetic arithmetic = kernels::Arithmetic::kF32;
 };
 
 // One engine thread calls forward(); everything else is immutable.
@@ -94,6 +98,9 @@ class Model {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Elements of all weights, every expert counted.
+std::int64_t parameter_count(const DecoderSpec& spec);
 
 // Pages and states as a spec implies them, without weights: for planning memory and `inspect`.
 std::vector<KvGroup> kv_groups_of(const DecoderSpec& spec, const ModelOptions& options);

@@ -2,6 +2,7 @@
 #include "models/weights.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 
 #include "base/check.h"
@@ -94,25 +95,43 @@ std::span<const float> Weights::vector(int layer, Slot slot, int index) const {
   return found->second;
 }
 
+std::string Weights::format_names() const {
+  std::map<std::string, std::size_t> bytes;
+  for (const auto& [key, matrix] : matrices_) {
+    const kernels::PackedFormat& format = matrix.format;
+    const bool is_affine =
+        format.is_quantized() && format.kind != kernels::PackedFormat::Kind::kInt8;
+    const std::string name = kernels::format_name(format.kind);
+    bytes[is_affine ? fmt::format("{} g{}", name, format.group) : name] +=
+        kernels::packed_bytes(format, matrix.rows, matrix.cols);
+  }
+  std::vector<std::pair<std::size_t, std::string>> sorted;
+  for (const auto& [name, count] : bytes) sorted.emplace_back(count, name);
+  std::ranges::sort(sorted, std::greater<>());
+  std::string text;
+  for (const auto& [count, name] : sorted) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 bool Weights::has(int layer, Slot slot) const {
   const Key key = {layer, slot, 0};
   return matrices_.contains(key) || vectors_.contains(key);
 }
 
-void WeightBuilder::declare(int layer, const SlotNeed& need, DType matrix_dtype) {
+void WeightBuilder::declare(int layer, const SlotNeed& need, const kernels::PackedFormat& format) {
   CHECK(arena_.data() == nullptr, "declare({}) after allocate()", slot_name(need.slot));
   CHECK(need.rows > 0 && need.cols >= 0 && need.count > 0, "{}: {} x {} x {}", slot_name(need.slot),
         need.count, need.rows, need.cols);
   const bool is_matrix = need.kind == WeightKind::kMatrix;
-  const DType dtype = is_matrix && !need.keep_f32 ? matrix_dtype : DType::kF32;
+  const kernels::PackedFormat own = is_matrix && !need.keep_f32 ? format : kernels::PackedFormat{};
   const std::int64_t cols = std::max<std::int64_t>(need.cols, 1);
   for (int index = 0; index < need.count; ++index) {
-    const bool is_new = entries_
-                            .try_emplace({layer, need.slot, index},
-                                         Entry{need.kind, dtype, need.rows, cols, bytes_})
-                            .second;
+    const bool is_new =
+        entries_
+            .try_emplace({layer, need.slot, index}, Entry{need.kind, own, need.rows, cols, bytes_})
+            .second;
     CHECK(is_new, "layer {}: {} [{}] declared twice", layer, slot_name(need.slot), index);
-    bytes_ += aligned(is_matrix ? kernels::packed_bytes(dtype, need.rows, cols)
+    bytes_ += aligned(is_matrix ? kernels::packed_bytes(own, need.rows, cols)
                                 : static_cast<std::size_t>(need.rows * cols) * sizeof(float));
   }
 }
@@ -133,7 +152,7 @@ const WeightBuilder::Entry& WeightBuilder::entry(const Weights::Key& key, Weight
 
 kernels::PackedMatrix WeightBuilder::matrix(int layer, Slot slot, int index) const {
   const Entry& found = entry({layer, slot, index}, WeightKind::kMatrix);
-  return {arena_.data() + found.offset, found.dtype, found.rows, found.cols};
+  return {arena_.data() + found.offset, found.format, found.rows, found.cols};
 }
 
 std::byte* WeightBuilder::matrix_data(int layer, Slot slot, int index) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -93,7 +94,7 @@ struct SlotNeed {
   std::string_view shape;           // the letters, for messages and docs: "H*E D"
   int count = 1;                    // experts or heads: one weight for each index
   int read_per_token = 1;           // how many of `count` one token reads: the active experts
-  bool keep_f32 = false;            // a matrix that stays f32 whatever the weight dtype is: routers
+  bool keep_f32 = false;  // a matrix that stays f32 whatever the weights' format is: routers
 };
 
 // Every slot that layer `layer` of the spec needs; layer -1 is the model itself (embedding, final
@@ -108,6 +109,8 @@ class Weights {
   std::span<const float> vector(int layer, Slot slot, int index = 0) const;
   bool has(int layer, Slot slot) const;
   std::size_t bytes() const { return arena_.bytes(); }
+  // The formats of the matrices, those with the most bytes first: "affine4 g64, bf16".
+  std::string format_names() const;
 
  private:
   friend class WeightBuilder;
@@ -120,9 +123,9 @@ class Weights {
 // Fills a Weights: sizes are declared first, so that the arena is allocated once.
 class WeightBuilder {
  public:
-  // Declares all `need.count` weights. Matrices are stored as matrix_dtype, or as f32 where
+  // Declares all `need.count` weights. Matrices are stored in `format`, or as f32 where
   // need.keep_f32 says so.
-  void declare(int layer, const SlotNeed& need, DType matrix_dtype);
+  void declare(int layer, const SlotNeed& need, const kernels::PackedFormat& format);
   std::size_t bytes() const { return bytes_; }  // needed so far
   // Allocates; no declare() afterwards. Zeroed.
   void allocate();
@@ -135,7 +138,7 @@ class WeightBuilder {
  private:
   struct Entry {
     WeightKind kind;
-    DType dtype;
+    kernels::PackedFormat format;
     std::int64_t rows, cols;
     std::size_t offset;
   };

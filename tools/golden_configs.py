@@ -188,3 +188,53 @@ mamba2(2, "limited time steps, projection biases, no convolution bias, tied head
        time_step_limit=[0.05, 0.6], use_bias=True, use_conv_bias=False, tie_word_embeddings=True)
 mamba2(3, "one group, three taps, other epsilon", n_groups=1, conv_kernel=3,
        layer_norm_epsilon=1e-3, num_hidden_layers=2)
+
+
+# MLX checkpoints with quantized weights, for make_quantized_golden.py. `widths` is (bits, group), `modules` says
+# otherwise for paths that contain a key (None: not quantized), `scales` the type of scales and biases.
+QUANTIZED = {}
+ABSENT = object()  # a key that the base has and the variant has not
+WIDE = dict(hidden_size=64, intermediate_size=64, num_attention_heads=4, head_dim=16, vocab_size=96)
+
+
+def quantized(name, base, about, widths, scales="BF16", modules=None, **config):
+    entry = CONFIGS[base]
+    config = {**WIDE, **config}
+    absent = [k for k, v in config.items() if v is ABSENT]
+    config = {k: v for k, v in {**entry["config"], **config}.items() if k not in absent}
+    QUANTIZED[name] = {**entry, "mlx": entry.get("mlx") or entry["config"]["model_type"], "about": about,
+                       "widths": widths, "scales": scales, "modules": modules or {}, "prompt": 40,
+                       "config": config}
+
+
+quantized("llama_4bit", "llama_5", "4 bits g64, embedding and head quantized", (4, 64), rope_scaling=ABSENT)
+quantized("llama_8bit", "llama_2", "8 bits g32, f16 scales, tied quantized embedding", (8, 32), "F16",
+          head_dim=32)
+quantized("qwen2_5bit", "qwen2_1", "5 bits g32, biases on q, k and v", (5, 32), num_hidden_layers=2)
+quantized("qwen3_2bit", "qwen3_1", "2 bits g128, f32 scales, tied", (2, 128), "F32", hidden_size=128,
+          intermediate_size=256, head_dim=32)
+quantized("qwen3_3bit", "qwen3_1", "3 bits g64, head not quantized", (3, 64), modules={"lm_head": None},
+          tie_word_embeddings=False)
+quantized("qwen3_mixed", "qwen3_1", "2 to 8 bits and three groups in one model, parts not quantized", (4, 64),
+          modules={"q_proj": (6, 32), "k_proj": (3, 128), "v_proj": (5, 64), "o_proj": None, "gate_proj": (2, 32),
+                   "up_proj": (8, 128), "down_proj": (6, 64), "embed_tokens": (8, 64)},
+          hidden_size=128, intermediate_size=192, tie_word_embeddings=False)
+quantized("gemma3_6bit", "gemma3_1", "6 bits g64, tied", (6, 64))
+quantized("gemma3_4bit", "gemma3_3", "4 bits g32, f32 scales, head of its own", (4, 32), "F32",
+          layer_types=ABSENT, rope_local_base_freq=10000.0, attn_logit_softcapping=ABSENT)
+quantized("qwen3_moe_4bit", "qwen3_moe_1", "4 bits g32, stacked experts, router of 8 bits g64", (4, 32),
+          moe_intermediate_size=32)
+quantized("qwen3_moe_mixed", "qwen3_moe_2", "experts of 3, 5 and 6 bits, dense layers of 4", (4, 64),
+          modules={"mlp.gate": (8, 64), "switch_mlp.gate_proj": (3, 64), "switch_mlp.up_proj": (5, 32),
+                   "switch_mlp.down_proj": (6, 32)}, moe_intermediate_size=32)
+MLA = dict(kv_lora_rank=32, q_lora_rank=64, qk_nope_head_dim=32, v_head_dim=16, moe_intermediate_size=32,
+           head_dim=ABSENT)
+quantized("deepseek_v3_4bit", "deepseek_v3_1", "4 bits g32, latent matrices, router float", (4, 32), **MLA)
+quantized("deepseek_v3_8bit", "deepseek_v3_1", "8 bits g32, plain q projection, one group", (8, 32), "F32",
+          **{**MLA, "q_lora_rank": None, "n_group": 1, "topk_group": 1})
+LINEAR = dict(linear_key_head_dim=16, linear_value_head_dim=16)
+quantized("qwen3_5_4bit", "qwen3_5_1", "4 bits g64, linear attention", (4, 64), **LINEAR)
+quantized("qwen3_5_moe_4bit", "qwen3_5_moe_1", "4 bits g32, router and shared gate of 8 bits g64", (4, 32), "F16",
+          moe_intermediate_size=32, shared_expert_intermediate_size=64, **LINEAR)
+quantized("mamba2_4bit", "mamba2_3", "4 bits g32, state-space projections", (4, 32), num_heads=16,
+          head_dim=8, num_attention_heads=ABSENT, intermediate_size=ABSENT, layer_norm_epsilon=1e-5)

@@ -6,24 +6,62 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/packed_layout.h"
 
 namespace quire::kernels::ref {
 
-double weight_at(const PackedMatrix& w, std::int64_t n, std::int64_t k) {
-  const std::int64_t index = (n / kPanelRows * w.cols + k) * kPanelRows + n % kPanelRows;
-  const std::byte* p = w.data + index * dtype_bytes(w.dtype);
+namespace {
+
+double float_at(const std::byte* p, DType dtype) {
   std::uint32_t bits = 0;
-  std::memcpy(&bits, p, static_cast<std::size_t>(dtype_bytes(w.dtype)));
-  switch (w.dtype) {
-    case DType::kF32:
-      return std::bit_cast<float>(bits);
-    case DType::kBf16:
-      return bf16_to_f32(static_cast<std::uint16_t>(bits));
-    case DType::kF16:
-      return f16_to_f32(static_cast<std::uint16_t>(bits));
-    default:
-      CHECK(false, "packed matrix of {}", dtype_name(w.dtype));
+  std::memcpy(&bits, p, static_cast<std::size_t>(dtype_bytes(dtype)));
+  if (dtype == DType::kBf16) return bf16_to_f32(static_cast<std::uint16_t>(bits));
+  if (dtype == DType::kF16) return f16_to_f32(static_cast<std::uint16_t>(bits));
+  return std::bit_cast<float>(bits);
+}
+
+}  // namespace
+
+Weight weight_parts(const PackedMatrix& w, std::int64_t n, std::int64_t k) {
+  using Kind = PackedFormat::Kind;
+  const std::byte* panel = w.data + n / kPanelRows * panel_bytes(w.format, w.cols);
+  const WeightPlace place = weight_place(w.format, w.cols, static_cast<int>(n % kPanelRows), k);
+  const int byte = std::to_integer<int>(panel[place.code]);
+  switch (w.format.kind) {
+    case Kind::kF32:
+      return {float_at(panel + place.code, DType::kF32), 0};
+    case Kind::kF16:
+      return {float_at(panel + place.code, DType::kF16), 0};
+    case Kind::kBf16:
+      return {float_at(panel + place.code, DType::kBf16), 0};
+    case Kind::kInt8:
+      return {(byte - 128) * float_at(panel + place.scale, DType::kF32), 0};
+    case Kind::kAffine4:
+    case Kind::kAffine8:
+      break;
   }
+  const int code = w.format.kind == Kind::kAffine4 ? byte >> place.shift & 15 : byte;
+  return {code * float_at(panel + place.scale, w.format.scale_dtype),
+          float_at(panel + place.bias, w.format.scale_dtype)};
+}
+
+double weight_at(const PackedMatrix& w, std::int64_t n, std::int64_t k) {
+  const Weight weight = weight_parts(w, n, k);
+  return weight.scaled + weight.bias;
+}
+
+double activation_at(const Activations& x, std::int64_t cols, std::int64_t row, std::int64_t k) {
+  const std::byte* data = x.row(row);
+  switch (x.form.kind) {
+    case ActivationForm::Kind::kF32:
+      return float_at(data + 4 * k, DType::kF32);
+    case ActivationForm::Kind::kBf16:
+      return float_at(data + 2 * k, DType::kBf16);
+    case ActivationForm::Kind::kInt8:
+      return std::to_integer<std::int8_t>(data[k]) *
+             float_at(data + int8_codes_bytes(cols) + k / x.form.group * 4, DType::kF32);
+  }
+  CHECK(false, "activations of form {}", static_cast<int>(x.form.kind));
 }
 
 Estimate matmul(const Matmul& task) {
@@ -36,12 +74,18 @@ Estimate matmul(const Matmul& task) {
         sum += term;
         size += std::fabs(term);
       };
-      for (std::int64_t k = 0; k < w.cols; ++k)
-        take(task.x[t * task.x_stride + k] * weight_at(w, n, k));
+      for (std::int64_t k = 0; k < w.cols; ++k) {
+        const double x = activation_at(task.x, w.cols, t, k);
+        const Weight weight = weight_parts(w, n, k);
+        take(x * weight.scaled);
+        take(x * weight.bias);
+      }
       if (task.bias != nullptr) take(task.bias[n]);
       if (task.store == Store::kAdd) take(task.y[t * task.y_stride + n]);
       e.value.push_back(sum);
-      e.slack.push_back(static_cast<double>(w.cols + 3) * kUnit * size);
+      // A quantized weight or activation is itself off by 3 u; a flushed result by 2^-126.
+      const auto steps = static_cast<double>(w.cols + 6);
+      e.slack.push_back(steps * (kUnit * size + 0x1p-126));
     }
   }
   return e;

@@ -18,8 +18,15 @@ struct Estimate {
   std::vector<double> slack;  // |computed - value| is at most this, element by element
 };
 
-// Element (n, k) of a packed matrix, widened exactly.
+// Element (n, k) of a packed matrix, widened exactly: code times scale, and bias. The two may be
+// large and nearly cancel, so bounds take them apart.
+struct Weight {
+  double scaled = 0, bias = 0;
+};
+Weight weight_parts(const PackedMatrix& w, std::int64_t n, std::int64_t k);
 double weight_at(const PackedMatrix& w, std::int64_t n, std::int64_t k);
+// Element k of a row of activations of width `cols`, exactly.
+double activation_at(const Activations& x, std::int64_t cols, std::int64_t row, std::int64_t k);
 
 // [T, N], the value that y gets (with kAdd: y is read).
 Estimate matmul(const Matmul& task);

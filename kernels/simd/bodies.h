@@ -1,5 +1,6 @@
 // All kernel bodies in order, and the function that names them as a row of the table.
-// Included inside the row's namespace and target region, after its vector vocabulary.
+// Included inside the row's namespace and target region, after its vector vocabulary and the
+// matmul() of the row: tiles, or the plain one.
 #pragma once
 
 // Each needs those above it.
@@ -7,7 +8,8 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/body_norm.h"
 #include "kernels/simd/body_elementwise.h"
-#include "kernels/simd/body_matmul.h"
+#include "kernels/simd/body_prepare.h"
+#include "kernels/simd/body_gather.h"
 #include "kernels/simd/body_kv_write.h"
 #include "kernels/simd/body_attention_tiles.h"
 #include "kernels/simd/body_attention_values.h"
@@ -18,6 +20,7 @@
 
 constexpr Kernels make_row(Isa isa) {
   return {.isa = isa,
+          .prepare = prepare,
           .matmul = matmul,
           .gather_row = gather_row,
           .rms_norm = rms_norm,

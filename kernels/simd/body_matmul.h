@@ -1,46 +1,10 @@
-// Products with packed weights: lanes are output rows, each sum runs over k in order.
-// Included inside the row's namespace, after the vector vocabulary.
+// Products with packed weights: rows and panels in tiles of sums, lanes are output rows.
+// Included inside the row's namespace, after the forms (body_matmul_float.h, body_matmul_int8.h).
 #pragma once
 
-// One register tile: R rows of x by P panels of w.
-template <class W>
-struct MatmulTile {
-  const float* x;  // first row
-  std::int64_t x_stride;
-  const W* w;         // first panel
-  const W* prefetch;  // stream to bring near meanwhile, as long as this one, or null
-  std::int64_t k;
-};
-
-template <int R, int P, class W>
-QUIRE_INLINE void tile_sums(const MatmulTile<W>& t, Vec (&acc)[R][P]) {
-  const float* x[R];
-  for (int r = 0; r < R; ++r) x[r] = t.x + r * t.x_stride;
-  const W* w[P];
-  for (int p = 0; p < P; ++p) w[p] = t.w + p * t.k * kLanes;
-  for (int r = 0; r < R; ++r)
-    for (int p = 0; p < P; ++p) acc[r][p] = zero();
-  for (std::int64_t k = 0; k < t.k; ++k) {
-    Vec wk[P];
-    for (int p = 0; p < P; ++p) wk[p] = load(w[p] + k * kLanes);
-    if (t.prefetch != nullptr) {
-      for (int p = 0; p < P; ++p) __builtin_prefetch(t.prefetch + (k * P + p) * kLanes, 0, 2);
-    }
-    for (int r = 0; r < R; ++r) {
-      const Vec xk = splat<Vec>(x[r][k]);
-      for (int p = 0; p < P; ++p) acc[r][p] = madd(xk, wk[p], acc[r][p]);
-    }
-  }
-}
-
-template <int R, int P, class W>
-__attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int64_t panel,
-                                    const W* prefetch) {
-  const auto* w = reinterpret_cast<const W*>(m.w->data);
-  const MatmulTile<W> t{m.x + row * m.x_stride, m.x_stride, w + panel * m.w->cols * kLanes,
-                        prefetch, m.w->cols};
-  Vec acc[R][P];
-  tile_sums<R, P>(t, acc);
+template <int R, int P>
+QUIRE_INLINE void store_tile(const Matmul& m, std::int64_t row, std::int64_t panel,
+                             const Vec (&acc)[R][P]) {
   for (int p = 0; p < P; ++p) {
     const std::int64_t n = (panel + p) * kLanes;
     const int count = n + kLanes <= m.w->rows ? kLanes : static_cast<int>(m.w->rows - n);
@@ -54,93 +18,104 @@ __attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int6
   }
 }
 
-// Tall enough that a pass over the weights takes longer than reading the next ones from memory.
-inline constexpr int kPrefetchRows = 5;
+// The outputs of R rows from `row` on, by P panels from `panel` on. kAhead: the P panels behind
+// are called to the second-level cache meanwhile.
+template <class Form, int R, int P, bool kAhead>
+__attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int64_t panel) {
+  const std::int64_t bytes = panel_bytes(m.w->format, m.w->cols);
+  TileInput<R, P> in;
+  in.m = &m;
+  for (int r = 0; r < R; ++r) in.x[r] = m.x.row(row + r);
+  for (int p = 0; p < P; ++p) in.w[p] = m.w->data + (panel + p) * bytes;
+  in.ahead = kAhead ? P * bytes : 0;
+  Vec acc[R][P];
+  Form::template sums<R, P, kAhead>(in, acc);
+  store_tile<R, P>(m, row, panel, acc);
+}
 
-// Up to R rows from `row` on, of P panels, with the tile of exactly that height.
-template <int R, int P, class W>
-void rows_of_tile(const Matmul& m, std::int64_t row, std::int64_t panel, const W* prefetch) {
+// `count` <= R rows from `row` on, of P panels, with the tile of exactly that height.
+template <class Form, int R, int P, bool kAhead>
+void rows_of_tile(const Matmul& m, std::int64_t row, int count, std::int64_t panel) {
   if constexpr (R > 1) {
-    if (m.rows - row < R) return rows_of_tile<R - 1, P, W>(m, row, panel, prefetch);
+    if (count < R) return rows_of_tile<Form, R - 1, P, kAhead>(m, row, count, panel);
   }
-  tile<R, P, W>(m, row, panel, R >= kPrefetchRows ? prefetch : nullptr);
+  if constexpr (kAhead && R > 1) {
+    if (row == 0 && panel + 2 * P <= m.panel_end) return tile<Form, R, P, true>(m, row, panel);
+  }
+  tile<Form, R, P, false>(m, row, panel);
 }
 
-// All rows of P panels at once: the weights are read from memory for the first tile of rows, which
-// calls for those of the next panels, and stay near for the others.
-template <int R, int P, class W>
+// All rows of P panels at once, in tiles of almost the same height of at most R: the weights are
+// read from memory for the first tile, and stay near for the others.
+template <class Form, int R, int P, bool kAhead>
 void panel_group(const Matmul& m, std::int64_t panel) {
-  const W* next = nullptr;
-  if (panel + 2 * P <= m.panel_end)
-    next = reinterpret_cast<const W*>(m.w->data) + (panel + P) * m.w->cols * kLanes;
-  for (std::int64_t row = 0; row < m.rows; row += R)
-    rows_of_tile<R, P, W>(m, row, panel, row == 0 ? next : nullptr);
+  const std::int64_t tiles = (m.rows + R - 1) / R;
+  std::int64_t row = 0;
+  for (std::int64_t i = 0; i < tiles; ++i) {
+    const std::int64_t end = m.rows * (i + 1) / tiles;
+    rows_of_tile<Form, R, P, kAhead>(m, row, static_cast<int>(end - row), panel);
+    row = end;
+  }
 }
 
-template <int R, int P, class W>
+// kAhead: a pass over the weights takes longer than reading the next ones from memory.
+template <class Form, int R, int P, bool kAhead>
 void all_panels(const Matmul& m) {
   std::int64_t panel = m.panel_begin;
-  for (; panel + P <= m.panel_end; panel += P) panel_group<R, P, W>(m, panel);
+  for (; panel + P <= m.panel_end; panel += P) panel_group<Form, R, P, kAhead>(m, panel);
   if constexpr (P > 2) {
-    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<R, 2, W>(m, panel);
+    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<Form, R, 2, kAhead>(m, panel);
   }
   if constexpr (P > 1) {
-    for (; panel < m.panel_end; ++panel) panel_group<R, 1, W>(m, panel);
+    for (; panel < m.panel_end; ++panel) panel_group<Form, R, 1, kAhead>(m, panel);
   }
 }
 
 // Row classes: one row is bound by memory and reads few streams; a few rows share wide tiles; many
-// rows use the tile with the most sums that fit the registers (R * P <= kTileVecs).
-template <class W>
-void matmul_of(const Matmul& m) {
-  // A panel is one chain of dependent fma; narrow weights need more of them to keep memory busy.
-  constexpr int kSolo = sizeof(W) == 4 ? 2 : 4;
-  if constexpr (kTileVecs >= 24) {
-    if (m.rows > 4) return all_panels<8, 3, W>(m);
-    if (m.rows > 1) return all_panels<4, 4, W>(m);
-  } else if constexpr (kTileVecs >= 6) {
-    if (m.rows > 3) return all_panels<6, 1, W>(m);
-    if (m.rows > 1) return all_panels<3, 2, W>(m);
+// rows use tall ones.
+template <class Form>
+void product(const Matmul& m) {
+  if (m.rows == 1) return all_panels<Form, 1, Form::kSoloPanels, false>(m);
+  if (m.rows <= Form::kFewRows) return all_panels<Form, Form::kFewRows, Form::kFewPanels, false>(m);
+  all_panels<Form, Form::kManyRows, Form::kManyPanels, true>(m);
+}
+
+void matmul_f32(const Matmul& m) {
+  switch (m.w->format.kind) {
+    case PackedFormat::Kind::kF32:
+      return product<F32Form<float>>(m);
+    case PackedFormat::Kind::kBf16:
+      return product<F32Form<Bf16>>(m);
+    case PackedFormat::Kind::kF16:
+      return product<F32Form<F16>>(m);
+    case PackedFormat::Kind::kInt8:
+      return product<CodedForm<Int8Codes>>(m);
+    case PackedFormat::Kind::kAffine4:
+      return product<CodedForm<Affine4Codes>>(m);
+    case PackedFormat::Kind::kAffine8:
+      return product<CodedForm<Affine8Codes>>(m);
   }
-  return all_panels<1, kSolo, W>(m);
 }
 
 void matmul(const Matmul& m) {
   DCHECK(0 <= m.panel_begin && m.panel_end <= m.w->panels(), "panels [{}, {}) of {}", m.panel_begin,
          m.panel_end, m.w->panels());
-  switch (m.w->dtype) {
-    case DType::kF32:
-      return matmul_of<float>(m);
-    case DType::kBf16:
-      return matmul_of<Bf16>(m);
-    case DType::kF16:
-      return matmul_of<F16>(m);
-    default:
-      CHECK(false, "matmul with packed weights of {}", dtype_name(m.w->dtype));
+  if (m.x.form.kind == ActivationForm::Kind::kF32) return matmul_f32(m);
+  DCHECK(m.x.form == form_for(m.w->format, Arithmetic::kFast),
+         "activations of form {} for weights packed as {}", static_cast<int>(m.x.form.kind),
+         format_name(m.w->format.kind));
+  switch (m.w->format.kind) {
+    case PackedFormat::Kind::kBf16:
+      return product<Bf16Form>(m);
+    case PackedFormat::Kind::kInt8:
+      return product<Int8Form<Int8Codes>>(m);
+    case PackedFormat::Kind::kAffine4:
+      return product<Int8Form<Affine4Codes>>(m);
+    case PackedFormat::Kind::kAffine8:
+      return product<Int8Form<Affine8Codes>>(m);
+    case PackedFormat::Kind::kF32:
+    case PackedFormat::Kind::kF16:
+      break;
   }
-}
-
-template <class W>
-void gather_row_of(const PackedMatrix& w, std::int64_t row, float* out) {
-  const W* panel = reinterpret_cast<const W*>(w.data) + row / kLanes * w.cols * kLanes;
-  const std::int64_t lane = row % kLanes;
-  float widened[kLanes];
-  for (std::int64_t k = 0; k < w.cols; ++k) {
-    store(widened, load(panel + k * kLanes));
-    out[k] = widened[lane];
-  }
-}
-
-void gather_row(const PackedMatrix& w, std::int64_t row, float* out) {
-  DCHECK(0 <= row && row < w.rows, "row {} of {}", row, w.rows);
-  switch (w.dtype) {
-    case DType::kF32:
-      return gather_row_of<float>(w, row, out);
-    case DType::kBf16:
-      return gather_row_of<Bf16>(w, row, out);
-    case DType::kF16:
-      return gather_row_of<F16>(w, row, out);
-    default:
-      CHECK(false, "gather from packed weights of {}", dtype_name(w.dtype));
-  }
+  CHECK(false, "prepared activations for weights packed as {}", format_name(m.w->format.kind));
 }

@@ -16,6 +16,7 @@
 #include "base/dtype.h"
 #include "kernels/attention_scratch.h"
 #include "kernels/kernels.h"
+#include "kernels/packed_layout.h"
 #include "kernels/simd/elements.h"
 #include "kernels/simd/rows.h"
 #include "kernels/simd/target.h"
@@ -24,6 +25,11 @@ QUIRE_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,
 namespace quire::kernels::avx512 {
 // clang-format off
 #include "kernels/simd/vec_avx512.h"
+#include "kernels/simd/body_matmul_tile.h"
+#include "kernels/simd/tiles_avx512.h"
+#include "kernels/simd/body_matmul_float.h"
+#include "kernels/simd/body_matmul_int8.h"
+#include "kernels/simd/body_matmul.h"
 #include "kernels/simd/dot_avx512.h"
 #include "kernels/simd/bodies.h"
 // clang-format on

@@ -7,6 +7,7 @@
 #include "base/dtype.h"
 #include "kernels/attention_scratch.h"
 #include "kernels/kernels.h"
+#include "kernels/packed_layout.h"
 #include "kernels/simd/elements.h"
 #include "kernels/simd/rows.h"
 #include "kernels/simd/target.h"
@@ -15,6 +16,7 @@ namespace quire::kernels {
 namespace scalar {
 // clang-format off
 #include "kernels/simd/vec_scalar.h"
+#include "kernels/simd/matmul_plain.h"
 #include "kernels/simd/dot_scalar.h"
 #include "kernels/simd/bodies.h"
 // clang-format on

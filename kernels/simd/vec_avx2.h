@@ -34,6 +34,17 @@ QUIRE_INLINE Vec load(const F16* p) {
   const auto* words = reinterpret_cast<const __m128i*>(p);
   return {_mm256_cvtph_ps(_mm_loadu_si128(words)), _mm256_cvtph_ps(_mm_loadu_si128(words + 1))};
 }
+template <int D>
+QUIRE_INLINE __m256 widen_of_pair(__m256i pairs) {
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  return _mm256_castsi256_ps(D == 0 ? _mm256_slli_epi32(pairs, 16) : _mm256_and_si256(pairs, high));
+}
+template <int D>
+QUIRE_INLINE Vec load_of_pair(const Bf16* p) {
+  const auto* pairs = reinterpret_cast<const __m256i*>(p);
+  return {widen_of_pair<D>(_mm256_loadu_si256(pairs)),
+          widen_of_pair<D>(_mm256_loadu_si256(pairs + 1))};
+}
 
 // A window of this table starting at 16 - n has its first n words set.
 alignas(64) inline constexpr std::uint32_t kMaskWords[32] = {
@@ -120,6 +131,12 @@ QUIRE_INLINE VecI shift_right(VecI a) {
   return {_mm256_srli_epi32(a.lo, S), _mm256_srli_epi32(a.hi, S)};
 }
 
+QUIRE_INLINE VecI load_words(const std::byte* p) {
+  const auto* words = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(words), _mm256_loadu_si256(words + 1)};
+}
+QUIRE_INLINE Vec to_float(VecI a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+
 QUIRE_INLINE Mask less(Vec a, Vec b) {
   return {_mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)};
 }
@@ -180,6 +197,30 @@ QUIRE_INLINE void reduce_add_dots(const Vec (&v)[kDots], float* out) {
       _mm_add_ps(_mm_movelh_ps(four[2], four[3]), _mm_movehl_ps(four[3], four[2]));
   _mm_storeu_ps(
       out, _mm_add_ps(_mm_shuffle_ps(two_ab, two_cd, 0x88), _mm_shuffle_ps(two_ab, two_cd, 0xdd)));
+}
+
+QUIRE_INLINE VecI max_bits(VecI a, VecI b) {
+  return {_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)};
+}
+QUIRE_INLINE std::uint32_t reduce_max_bits(VecI a) {
+  const __m256i eight = _mm256_max_epi32(a.lo, a.hi);
+  __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(four));
+}
+QUIRE_INLINE std::int32_t reduce_add_bits(VecI a) {
+  const __m256i eight = _mm256_add_epi32(a.lo, a.hi);
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+  return _mm_cvtsi128_si32(four);
+}
+QUIRE_INLINE VecI rounded(Vec a) { return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)}; }
+QUIRE_INLINE void store_bytes(std::int8_t* p, VecI a) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
+  const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(words, words), 0xd8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
 }
 
 QUIRE_INLINE float first_lane(Vec v) { return _mm256_cvtss_f32(v.lo); }

@@ -41,6 +41,13 @@ QUIRE_INLINE Vec load_n(const Bf16* p, int n) {
 QUIRE_INLINE Vec load_n(const F16* p, int n) {
   return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_n(n).m, p))};
 }
+template <int D>
+QUIRE_INLINE Vec load_of_pair(const Bf16* p) {
+  const __m512i pairs = _mm512_loadu_si512(p);
+  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  return {
+      _mm512_castsi512_ps(D == 0 ? _mm512_slli_epi32(pairs, 16) : _mm512_and_si512(pairs, high))};
+}
 QUIRE_INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
 QUIRE_INLINE void store_n(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, first_n(n).m, a.v); }
 
@@ -73,6 +80,9 @@ template <int S>
 QUIRE_INLINE VecI shift_right(VecI a) {
   return {_mm512_srli_epi32(a.v, S)};
 }
+
+QUIRE_INLINE VecI load_words(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
+QUIRE_INLINE Vec to_float(VecI a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
 QUIRE_INLINE Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 QUIRE_INLINE Mask equal(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
@@ -133,6 +143,16 @@ QUIRE_INLINE void reduce_add_dots(const Vec (&a)[kDots], float* out) {
     quad[i] = fold_four(fold_eight(a[i].v, a[i + 4].v), fold_eight(a[i + 8].v, a[i + 12].v));
   }
   _mm512_storeu_ps(out, fold_one(fold_two(quad[0], quad[1]), fold_two(quad[2], quad[3])));
+}
+
+QUIRE_INLINE VecI max_bits(VecI a, VecI b) { return {_mm512_max_epi32(a.v, b.v)}; }
+QUIRE_INLINE std::uint32_t reduce_max_bits(VecI a) {
+  return static_cast<std::uint32_t>(_mm512_reduce_max_epi32(a.v));
+}
+QUIRE_INLINE std::int32_t reduce_add_bits(VecI a) { return _mm512_reduce_add_epi32(a.v); }
+QUIRE_INLINE VecI rounded(Vec a) { return {_mm512_cvtps_epi32(a.v)}; }
+QUIRE_INLINE void store_bytes(std::int8_t* p, VecI a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
 
 QUIRE_INLINE float first_lane(Vec a) { return _mm512_cvtss_f32(a.v); }

@@ -16,6 +16,7 @@ struct MaskN {
   bool l[N];
 };
 using Vec = VecN<kLanes>;
+using VecI = VecIN<kLanes>;
 using Mask = MaskN<kLanes>;
 
 // Independent sums that fit the registers together; vectors per register tile of a matmul.
@@ -87,6 +88,7 @@ QUIRE_BINARY(sub, VecIN, a.l[i] - b.l[i])
 QUIRE_BINARY(bit_and, VecIN, a.l[i] & b.l[i])
 QUIRE_BINARY(bit_or, VecIN, a.l[i] | b.l[i])
 QUIRE_BINARY(bit_xor, VecIN, a.l[i] ^ b.l[i])
+QUIRE_BINARY(max_bits, VecIN, a.l[i] > b.l[i] ? a.l[i] : b.l[i])  // of words below 2^31
 #undef QUIRE_BINARY
 
 template <int N>
@@ -189,6 +191,25 @@ QUIRE_CALL float reduce_max(Vec v) {
 // out[i] = reduce_add(v[i]) of kDots vectors.
 QUIRE_CALL void reduce_add_dots(const Vec (&v)[kDots], float* out) {
   QUIRE_LANES(kDots) out[i] = reduce_add(v[i]);
+}
+
+QUIRE_CALL std::uint32_t reduce_max_bits(VecI v) {
+  for (int i = 1; i < kLanes; ++i) v.l[0] = v.l[i] > v.l[0] ? v.l[i] : v.l[0];
+  return v.l[0];
+}
+QUIRE_CALL std::int32_t reduce_add_bits(VecI v) {
+  for (int i = 1; i < kLanes; ++i) v.l[0] += v.l[i];
+  return static_cast<std::int32_t>(v.l[0]);
+}
+// The nearest integers, ties to even, of values within the range of an s32.
+QUIRE_CALL VecI rounded(Vec v) {
+  VecI r;
+  QUIRE_LANES(kLanes) r.l[i] = static_cast<std::uint32_t>(__builtin_lrintf(v.l[i]));
+  return r;
+}
+// The low byte of each lane.
+QUIRE_CALL void store_bytes(std::int8_t* p, VecI v) {
+  QUIRE_LANES(kLanes) p[i] = static_cast<std::int8_t>(v.l[i]);
 }
 
 QUIRE_INLINE float first_lane(Vec v) { return v.l[0]; }

@@ -1,4 +1,4 @@
-// Four regions: projections; norm, rope and page writes; scores; output.
+// Three regions: projections, norm, rope and page writes; scores; output.
 #include "models/blocks/attention.h"
 
 #include "models/blocks/rope.h"
@@ -10,10 +10,12 @@ AttentionBlock::AttentionBlock(const Attention& spec, const BlockSite& site)
       site_(site),
       q_width_(std::int64_t{spec.heads} * spec.head_dim),
       kv_width_(std::int64_t{spec.kv_heads} * spec.head_dim),
-      q_(find_linear(site.weights, site.layer, Slot::kQ, Slot::kQBias)),
-      k_(find_linear(site.weights, site.layer, Slot::kK, Slot::kKBias)),
-      v_(find_linear(site.weights, site.layer, Slot::kV, Slot::kVBias)),
-      o_(find_linear(site.weights, site.layer, Slot::kO, Slot::kOBias)),
+      q_(find_linear(site, Slot::kQ, Slot::kQBias)),
+      k_(find_linear(site, Slot::kK, Slot::kKBias)),
+      v_(find_linear(site, Slot::kV, Slot::kVBias)),
+      o_(find_linear(site, Slot::kO, Slot::kOBias)),
+      in_({q_, k_, v_}),
+      mixed_in_({o_}),
       q_norm_(bind_norm(spec.q_norm, spec.head_dim, site.weights, site.layer, Slot::kQNorm)),
       k_norm_(bind_norm(spec.k_norm, spec.head_dim, site.weights, site.layer, Slot::kKNorm)),
       attention_(site.kv, spec.heads, {.scale = spec.scale, .softcap = spec.softcap}) {}
@@ -24,23 +26,26 @@ void AttentionBlock::carve(Carver& carver) {
   keys_ = carver.rows(site_.rows_max, kv_width_);
   values_ = carver.rows(site_.rows_max, kv_width_);
   mixed_ = carver.rows(site_.rows_max, q_width_);
+  in_.carve(carver, site_.rows_max);
+  mixed_in_.carve(carver, site_.rows_max);
   attention_.carve(carver);
 }
 
-void AttentionBlock::forward(const Step& step, const TensorView& x, const TensorView& y,
+void AttentionBlock::forward(const Step& step, const BlockInput& in, const TensorView& y,
                              kernels::Store store) const {
   ShapeScope("attention")
       .bind('T', step.rows())
       .bind('D', site_.hidden)
-      .check(x, "T D")
+      .check(in.x, "T D")
       .check(y, "T D");
-  const Rows in = rows_of(x);
-  run_linears(step, step.rows(), {{q_, in, projected_}, {k_, in, keys_}, {v_, in, values_}});
-  step.team.run(static_cast<int>(step.blocks.size()),
-                [&](int chunk) { place_rows(step, step.blocks[static_cast<std::size_t>(chunk)]); });
+  const auto place = [&](int chunk) {
+    place_rows(step, step.blocks[static_cast<std::size_t>(chunk)]);
+  };
+  const Team::Phase after = {static_cast<int>(step.blocks.size()), place};
+  run_linears(step, source_of(in_, in), {{q_, projected_}, {k_, keys_}, {v_, values_}}, &after);
   attention_.run(step, queries_, mixed_);
   if (spec_.output_gate) gate_rows(step);
-  run_linears(step, step.rows(), {{o_, mixed_, rows_of(y), store}});
+  run_linears(step, {mixed_in_, mixed_, step.rows()}, {{o_, rows_of(y), store}});
 }
 
 // Norms and rotates the queries and keys of a block of rows and writes its keys and values.

@@ -11,8 +11,8 @@ class AttentionBlock {
  public:
   AttentionBlock(const Attention& spec, const BlockSite& site);
   void carve(Carver& carver);
-  // y (set or add) attention of x; x, y [T, D]. Writes the step's keys and values.
-  void forward(const Step& step, const TensorView& x, const TensorView& y,
+  // y (set or add) attention of its input; y [T, D]. Writes the step's keys and values.
+  void forward(const Step& step, const BlockInput& in, const TensorView& y,
                kernels::Store store) const;
 
  private:
@@ -23,6 +23,7 @@ class AttentionBlock {
   BlockSite site_;
   std::int64_t q_width_, kv_width_;
   Linear q_, k_, v_, o_;
+  LinearInputs in_, mixed_in_;
   BoundNorm q_norm_, k_norm_;
   PagedAttention attention_;
   Rows projected_;  // [T, H*E], or [T, H, 2, E] with the output gate

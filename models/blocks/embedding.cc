@@ -22,38 +22,40 @@ void EmbeddingBlock::forward(const Step& step, const TensorView& x) const {
   });
 }
 
-HeadBlock::HeadBlock(const DecoderSpec& spec, const Weights& weights)
-    : norm_(bind_norm(bind_norm(spec.final_norm, spec.hidden, weights, -1, Slot::kFinalNorm),
-                      weights, -1, Slot::kFinalNormBias)),
-      head_(find_linear(weights, -1, spec.tied_head ? Slot::kEmbed : Slot::kHead)),
+HeadBlock::HeadBlock(const DecoderSpec& spec, const BlockSite& site)
+    : site_(site),
+      norm_(bind_norm(bind_norm(spec.final_norm, spec.hidden, site.weights, -1, Slot::kFinalNorm),
+                      site.weights, -1, Slot::kFinalNormBias)),
+      head_(find_linear(site, spec.tied_head ? Slot::kEmbed : Slot::kHead)),
+      in_({head_}),
       logit_scale_(spec.logit_scale),
       softcap_(spec.logit_softcap) {}
 
+void HeadBlock::carve(Carver& carver) { in_.carve(carver, site_.rows_max); }
+
 void HeadBlock::forward(const Step& step, const TensorView& x, const TensorView& scratch,
                         const TensorView& logits) const {
-  const std::span<const int> wanted = step.input.logit_rows;
-  const auto count = static_cast<std::int64_t>(wanted.size());
-  if (count == 0) return;
   ShapeScope("head")
       .bind('D', norm_.width)
-      .bind('R', count)
       .bind('V', head_.w->rows)
-      .check(x, "T D")
-      .check(scratch, "T D")
+      .check(x, "R D")
+      .check(scratch, "R D")
       .check(logits, "R V");
-  const Rows normed = rows_of(scratch), out = rows_of(logits);
-  run_rows(step.team, count, kPieceRows, [&](std::int64_t begin, std::int64_t rows) {
-    for (std::int64_t i = begin; i < begin + rows; ++i) {
-      const std::int64_t row = wanted[static_cast<std::size_t>(i)];
-      apply_norm(step.kernels, norm_, {x.row(row), norm_.width}, {normed.at(i), norm_.width}, 1);
-    }
-  });
-  const LinearTask task = {head_, normed, out};
-  const Split split(count, head_.w->panels(), step.team.threads());
-  step.team.run(split.chunks(), [&](int chunk) {
+  const Rows out = rows_of(logits);
+  const LinearSource source = source_of(in_, {.x = x, .norm = &norm_, .normed = scratch});
+  const SourcePhase prepare(step, source);
+  const Split split(source.rows, head_.w->panels(), step.team.threads());
+  const auto multiply = [&](int chunk) {
     const Part part = split.part(chunk);
-    run_part(step.kernels, task, part);
+    run_part(step.kernels, {head_, out}, source.activations(head_), part);
     finish_part(step.kernels, out, part);
+  };
+  step.team.run_phases({{prepare.chunks(), prepare}, {split.chunks(), multiply}});
+}
+
+void HeadBlock::norm_rows(const Step& step, Rows x, Rows out, std::int64_t count) const {
+  run_rows(step.team, count, kPieceRows, [&](std::int64_t begin, std::int64_t rows) {
+    apply_norm(step.kernels, norm_, {x.at(begin), x.stride}, {out.at(begin), out.stride}, rows);
   });
 }
 

@@ -19,17 +19,21 @@ class EmbeddingBlock {
 
 class HeadBlock {
  public:
-  HeadBlock(const DecoderSpec& spec, const Weights& weights);
-  // Final norm and head of the step's logit rows. x [T, D]; scratch [T, D], overwritten;
-  // logits [R, V] for the R logit rows.
+  HeadBlock(const DecoderSpec& spec, const BlockSite& site);
+  void carve(Carver& carver);
+  // Final norm and head. x, scratch [R, D], scratch is overwritten; logits [R, V].
   void forward(const Step& step, const TensorView& x, const TensorView& scratch,
                const TensorView& logits) const;
+  // The final norm alone; x, out [count, D].
+  void norm_rows(const Step& step, Rows x, Rows out, std::int64_t count) const;
 
  private:
   void finish_part(const kernels::Kernels& kernels, Rows logits, const Part& part) const;
 
+  BlockSite site_;
   BoundNorm norm_;
   Linear head_;
+  LinearInputs in_;
   float logit_scale_, softcap_;
 };
 

@@ -13,11 +13,13 @@ constexpr float kUnitEps = 1e-6f;  // added to the sum of squares
 GatedDeltaBlock::GatedDeltaBlock(const GatedDelta& spec, const BlockSite& site)
     : spec_(spec),
       site_(site),
-      qkv_(find_linear(site.weights, site.layer, Slot::kDeltaQkv)),
-      z_(find_linear(site.weights, site.layer, Slot::kDeltaZ)),
-      b_(find_linear(site.weights, site.layer, Slot::kDeltaB)),
-      a_(find_linear(site.weights, site.layer, Slot::kDeltaA)),
-      out_(find_linear(site.weights, site.layer, Slot::kSsmOut)),
+      qkv_(find_linear(site, Slot::kDeltaQkv)),
+      z_(find_linear(site, Slot::kDeltaZ)),
+      b_(find_linear(site, Slot::kDeltaB)),
+      a_(find_linear(site, Slot::kDeltaA)),
+      out_(find_linear(site, Slot::kSsmOut)),
+      in_({qkv_, z_, b_, a_}),
+      mixed_in_({out_}),
       conv_(site, {spec.conv_taps, spec.conv_channels()}),
       norm_(bind_norm(spec.gated_norm, spec.value_dim, site.weights, site.layer, Slot::kGatedNorm)),
       dt_bias_(site.weights.vector(site.layer, Slot::kDtBias).data()) {
@@ -36,18 +38,19 @@ void GatedDeltaBlock::carve(Carver& carver) {
   beta_ = carver.rows(site_.rows_max, spec_.value_heads);
   decay_ = carver.rows(site_.rows_max, spec_.value_heads);
   mixed_ = carver.rows(site_.rows_max, values);
+  in_.carve(carver, site_.rows_max);
+  mixed_in_.carve(carver, site_.rows_max);
 }
 
-void GatedDeltaBlock::forward(const Step& step, const TensorView& x, const TensorView& y,
+void GatedDeltaBlock::forward(const Step& step, const BlockInput& in, const TensorView& y,
                               kernels::Store store) const {
   ShapeScope("gated_delta")
       .bind('T', step.rows())
       .bind('D', site_.hidden)
-      .check(x, "T D")
+      .check(in.x, "T D")
       .check(y, "T D");
-  const Rows in = rows_of(x);
-  run_linears(step, step.rows(),
-              {{qkv_, in, projected_}, {z_, in, gate_}, {b_, in, beta_}, {a_, in, decay_}});
+  run_linears(step, source_of(in_, in),
+              {{qkv_, projected_}, {z_, gate_}, {b_, beta_}, {a_, decay_}});
   conv_.run(step, projected_, convolved_);
   normalize_rows(step);
   const int sequences = static_cast<int>(step.input.sequences.size());
@@ -56,7 +59,7 @@ void GatedDeltaBlock::forward(const Step& step, const TensorView& x, const Tenso
               chunk % spec_.value_heads);
   });
   gate_rows(step);
-  run_linears(step, step.rows(), {{out_, mixed_, rows_of(y), store}});
+  run_linears(step, {mixed_in_, mixed_, step.rows()}, {{out_, rows_of(y), store}});
 }
 
 // Unit queries times key_dim^-1/2, unit keys.

@@ -13,8 +13,8 @@ class GatedDeltaBlock {
  public:
   GatedDeltaBlock(const GatedDelta& spec, const BlockSite& site);
   void carve(Carver& carver);
-  // y (set or add) mixer(x); x, y [T, D]. Advances the states of the step's sequences.
-  void forward(const Step& step, const TensorView& x, const TensorView& y,
+  // y (set or add) mixer of its input; y [T, D]. Advances the states of the step's sequences.
+  void forward(const Step& step, const BlockInput& in, const TensorView& y,
                kernels::Store store) const;
 
  private:
@@ -25,6 +25,7 @@ class GatedDeltaBlock {
   GatedDelta spec_;
   BlockSite site_;
   Linear qkv_, z_, b_, a_, out_;
+  LinearInputs in_, mixed_in_;
   ShortConv conv_;
   BoundNorm norm_;
   std::vector<float> rate_;  // [h]: exp(A_log)

@@ -20,8 +20,8 @@ kernels::Unary unary_of(Activation activation) {
 }
 
 void run_gated_part(const kernels::Kernels& kernels, const GatedPair& pair, const Part& part) {
-  run_part(kernels, pair.gate, part);
-  run_part(kernels, pair.up, part);
+  run_part(kernels, pair.gate, pair.gate_x, part);
+  run_part(kernels, pair.up, pair.up_x, part);
   for (std::int64_t row = part.row; row < part.row + part.rows; ++row) {
     float* gate = pair.gate.y.at(row) + part.column();
     kernels.activate({.function = pair.activation,
@@ -36,26 +36,34 @@ GatedMlpBlock::GatedMlpBlock(const GatedMlp& spec, const BlockSite& site, const 
     : site_(site),
       inner_(spec.inner),
       activation_(unary_of(spec.activation)),
-      gate_(find_linear(site.weights, site.layer, slots.gate, slots.gate_bias)),
-      up_(find_linear(site.weights, site.layer, slots.up, slots.up_bias)),
-      down_(find_linear(site.weights, site.layer, slots.down, slots.down_bias)) {}
+      gate_(find_linear(site, slots.gate, slots.gate_bias)),
+      up_(find_linear(site, slots.up, slots.up_bias)),
+      down_(find_linear(site, slots.down, slots.down_bias)),
+      in_({gate_, up_}),
+      gated_in_({down_}) {}
 
 void GatedMlpBlock::carve(Carver& carver) {
   gated_ = carver.rows(site_.rows_max, inner_);
   upper_ = carver.rows(site_.rows_max, inner_);
+  in_.carve(carver, site_.rows_max);
+  gated_in_.carve(carver, site_.rows_max);
 }
 
-void GatedMlpBlock::forward(const Step& step, const TensorView& x, const TensorView& y,
+void GatedMlpBlock::forward(const Step& step, const BlockInput& in, const TensorView& y,
                             kernels::Store store) const {
   ShapeScope shape("gated_mlp");
-  shape.bind('D', site_.hidden).check(x, "T D").check(y, "T D");
-  const std::int64_t rows = x.dim(0);
-  const Rows in = rows_of(x);
-  const GatedPair pair = {{gate_, in, gated_}, {up_, in, upper_}, activation_};
-  const Split split(rows, gate_.w->panels(), step.team.threads());
-  step.team.run(split.chunks(),
-                [&](int chunk) { run_gated_part(step.kernels, pair, split.part(chunk)); });
-  run_linears(step, rows, {{down_, gated_, rows_of(y), store}});
+  shape.bind('D', site_.hidden).check(in.x, "T D").check(y, "T D");
+  const LinearSource source = source_of(in_, in);
+  const GatedPair pair = {{gate_, gated_},
+                          {up_, upper_},
+                          source.activations(gate_),
+                          source.activations(up_),
+                          activation_};
+  const Split split(source.rows, gate_.w->panels(), step.team.threads());
+  const SourcePhase prepare(step, source);
+  const auto multiply = [&](int chunk) { run_gated_part(step.kernels, pair, split.part(chunk)); };
+  step.team.run_phases({{prepare.chunks(), prepare}, {split.chunks(), multiply}});
+  run_linears(step, {gated_in_, gated_, source.rows}, {{down_, rows_of(y), store}});
 }
 
 }  // namespace quire::models

@@ -7,9 +7,10 @@ namespace quire::models {
 
 kernels::Unary unary_of(Activation activation);
 
-// act(gate x) * (up x) of one part, into `gated`; `up` is scratch of the same shape.
+// act(gate x) * (up x) of one part, into `gate.y`; `up.y` is scratch of the same shape.
 struct GatedPair {
   LinearTask gate, up;
+  kernels::Activations gate_x, up_x;  // the same rows in the forms of the two
   kernels::Unary activation = kernels::Unary::kSilu;
 };
 void run_gated_part(const kernels::Kernels& kernels, const GatedPair& pair, const Part& part);
@@ -23,8 +24,8 @@ class GatedMlpBlock {
   GatedMlpBlock(const GatedMlp& spec, const BlockSite& site, const Slots& slots);
   GatedMlpBlock(const GatedMlp& spec, const BlockSite& site) : GatedMlpBlock(spec, site, Slots{}) {}
   void carve(Carver& carver);
-  // y (set or add) mlp(x); x, y [T, D].
-  void forward(const Step& step, const TensorView& x, const TensorView& y,
+  // y (set or add) mlp of its input; y [T, D].
+  void forward(const Step& step, const BlockInput& in, const TensorView& y,
                kernels::Store store) const;
 
  private:
@@ -32,6 +33,7 @@ class GatedMlpBlock {
   std::int64_t inner_;
   kernels::Unary activation_;
   Linear gate_, up_, down_;
+  LinearInputs in_, gated_in_;
   Rows gated_, upper_;  // [T, F]
 };
 

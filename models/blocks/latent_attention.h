@@ -14,8 +14,8 @@ class LatentAttentionBlock {
  public:
   LatentAttentionBlock(const LatentAttention& spec, const BlockSite& site);
   void carve(Carver& carver);
-  // y (set or add) attention of x; x, y [T, D]. Writes the step's latents.
-  void forward(const Step& step, const TensorView& x, const TensorView& y,
+  // y (set or add) attention of its input; y [T, D]. Writes the step's latents.
+  void forward(const Step& step, const BlockInput& in, const TensorView& y,
                kernels::Store store) const;
 
  private:
@@ -26,8 +26,9 @@ class LatentAttentionBlock {
   LatentAttention spec_;
   BlockSite site_;
   Linear q_down_, q_, kv_down_, o_;  // q_ reads the query latent, or x when q_rank is 0
+  LinearInputs in_, q_latent_in_, values_in_;
   BoundNorm q_norm_, kv_norm_;
-  std::vector<const kernels::PackedMatrix*> key_up_, value_up_;  // [H]
+  std::vector<Linear> key_up_, value_up_;  // [H], read f32
   PagedAttention attention_;
   Rows q_latent_;   // [T, q]
   Rows projected_;  // [T, H, n + o]

@@ -9,17 +9,9 @@ namespace {
 
 constexpr std::int64_t kPartsPerThread = 8;
 constexpr std::int64_t kPartRows = 256;  // its inputs stay in the second-level cache
+constexpr std::int64_t kSourceRows = 8;
 
 }  // namespace
-
-Linear find_linear(const Weights& weights, int layer, Slot slot) {
-  return {&weights.matrix(layer, slot), nullptr};
-}
-
-Linear find_linear(const Weights& weights, int layer, Slot slot, Slot bias) {
-  return {&weights.matrix(layer, slot),
-          weights.has(layer, bias) ? weights.vector(layer, bias).data() : nullptr};
-}
 
 std::int64_t Part::columns(std::int64_t width) const {
   return std::min(panel_end * kernels::kPanelRows, width) - column();
@@ -41,9 +33,9 @@ Part Split::part(int chunk) const {
           .panel_end = std::min(panel + panels_per_chunk_, panels_)};
 }
 
-void run_part(const kernels::Kernels& kernels, const LinearTask& task, const Part& part) {
-  kernels.matmul({.x = task.x.at(part.row),
-                  .x_stride = task.x.stride,
+void run_part(const kernels::Kernels& kernels, const LinearTask& task,
+              const kernels::Activations& x, const Part& part) {
+  kernels.matmul({.x = {x.form, x.row(part.row), x.stride_bytes},
                   .rows = part.rows,
                   .w = task.linear.w,
                   .bias = task.linear.bias,
@@ -54,19 +46,49 @@ void run_part(const kernels::Kernels& kernels, const LinearTask& task, const Par
                   .store = task.store});
 }
 
-void run_linears(const Step& step, std::int64_t rows, std::initializer_list<LinearTask> tasks) {
+LinearSource source_of(const LinearInputs& inputs, const BlockInput& in) {
+  LinearSource source = {.inputs = inputs, .x = rows_of(in.x), .rows = in.x.dim(0)};
+  if (in.norm != nullptr) {
+    source.norm = in.norm;
+    source.normed = rows_of(in.normed);
+  }
+  return source;
+}
+
+int SourcePhase::chunks() const {
+  if (source_.norm == nullptr && !source_.inputs.is_prepared()) return 0;
+  return static_cast<int>((source_.rows + kSourceRows - 1) / kSourceRows);
+}
+
+void SourcePhase::operator()(int chunk) const {
+  const std::int64_t row = chunk * kSourceRows;
+  const std::int64_t rows = std::min(kSourceRows, source_.rows - row);
+  if (source_.norm != nullptr) {
+    apply_norm(step_.kernels, *source_.norm, {source_.x.at(row), source_.x.stride},
+               {source_.normed.at(row), source_.normed.stride}, rows);
+  }
+  source_.inputs.prepare(step_.kernels, source_.read(), row, rows);
+}
+
+void run_linears(const Step& step, const LinearSource& source,
+                 std::initializer_list<LinearTask> tasks, const Team::Phase* after) {
   CHECK(tasks.size() <= kLinearTasksMax, "{} tasks", tasks.size());
   std::array<Split, kLinearTasksMax> splits;
   int chunks = 0;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    splits[i] = Split(rows, tasks.begin()[i].linear.w->panels(), step.team.threads());
+    splits[i] = Split(source.rows, tasks.begin()[i].linear.w->panels(), step.team.threads());
     chunks += splits[i].chunks();
   }
-  step.team.run(chunks, [&](int chunk) {
+  const SourcePhase prepare(step, source);
+  const auto multiply = [&](int chunk) {
     std::size_t i = 0;
     for (; chunk >= splits[i].chunks(); ++i) chunk -= splits[i].chunks();
-    run_part(step.kernels, tasks.begin()[i], splits[i].part(chunk));
-  });
+    const LinearTask& task = tasks.begin()[i];
+    run_part(step.kernels, task, source.activations(task.linear), splits[i].part(chunk));
+  };
+  const auto nothing = [](int) {};
+  const Team::Phase last = after == nullptr ? Team::Phase{0, nothing} : *after;
+  step.team.run_phases({{prepare.chunks(), prepare}, {chunks, multiply}, last});
 }
 
 }  // namespace quire::models

@@ -3,22 +3,14 @@
 
 #include <initializer_list>
 
-#include "models/blocks/step.h"
+#include "models/blocks/linear_inputs.h"
+#include "models/blocks/norm.h"
 
 namespace quire::models {
 
-struct Linear {
-  const kernels::PackedMatrix* w = nullptr;  // [N, K]
-  const float* bias = nullptr;               // [N] or null
-};
-// `bias` is looked up only if the layer has it.
-Linear find_linear(const Weights& weights, int layer, Slot slot);
-Linear find_linear(const Weights& weights, int layer, Slot slot, Slot bias);
-
-// y (set or add) x W^T + bias.
+// Y (set or add) x W^T + bias.
 struct LinearTask {
   Linear linear;
-  Rows x;
   Rows y;
   kernels::Store store = kernels::Store::kSet;
 };
@@ -45,10 +37,42 @@ class Split {
   int row_chunks_ = 0, panel_chunks_ = 0;
 };
 
-void run_part(const kernels::Kernels& kernels, const LinearTask& task, const Part& part);
+// x is row 0's activations.
+void run_part(const kernels::Kernels& kernels, const LinearTask& task,
+              const kernels::Activations& x, const Part& part);
 
-// Runs up to kLinearTasksMax independent tasks of `rows` rows in one region.
+// The rows that linears read: x, or norm(x), which is then written to `normed` first.
+struct LinearSource {
+  const LinearInputs& inputs;
+  Rows x;
+  std::int64_t rows = 0;
+  const BoundNorm* norm = nullptr;
+  Rows normed = {};
+
+  Rows read() const { return norm == nullptr ? x : normed; }
+  kernels::Activations activations(const Linear& linear) const {
+    return inputs.activations(linear, read());
+  }
+};
+LinearSource source_of(const LinearInputs& inputs, const BlockInput& in);
+
+// The phase that norms and prepares a source, in pieces of rows; no chunks when there is nothing to
+// do. Keeps a reference to both.
+class SourcePhase {
+ public:
+  SourcePhase(const Step& step, const LinearSource& source) : step_(step), source_(source) {}
+  int chunks() const;
+  void operator()(int chunk) const;
+
+ private:
+  const Step& step_;
+  const LinearSource& source_;
+};
+
+// Runs up to kLinearTasksMax independent tasks over one source in one region, and `after` behind
+// them in the same region.
 inline constexpr int kLinearTasksMax = 4;
-void run_linears(const Step& step, std::int64_t rows, std::initializer_list<LinearTask> tasks);
+void run_linears(const Step& step, const LinearSource& source,
+                 std::initializer_list<LinearTask> tasks, const Team::Phase* after = nullptr);
 
 }  // namespace quire::models

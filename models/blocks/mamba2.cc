@@ -8,8 +8,10 @@ namespace quire::models {
 Mamba2Block::Mamba2Block(const Mamba2& spec, const BlockSite& site)
     : spec_(spec),
       site_(site),
-      in_(find_linear(site.weights, site.layer, Slot::kSsmIn, Slot::kSsmInBias)),
-      out_(find_linear(site.weights, site.layer, Slot::kSsmOut, Slot::kSsmOutBias)),
+      in_(find_linear(site, Slot::kSsmIn, Slot::kSsmInBias)),
+      out_(find_linear(site, Slot::kSsmOut, Slot::kSsmOutBias)),
+      inputs_({in_}),
+      mixed_in_({out_}),
       conv_(site, {spec.conv_taps, spec.conv_channels()}),
       norm_(bind_norm(spec.gated_norm, spec.inner(), site.weights, site.layer, Slot::kGatedNorm)),
       d_(site.weights.vector(site.layer, Slot::kD).data()),
@@ -27,16 +29,18 @@ void Mamba2Block::carve(Carver& carver) {
   dt_ = carver.rows(site_.rows_max, spec_.heads);
   decay_ = carver.rows(site_.rows_max, spec_.heads);
   mixed_ = carver.rows(site_.rows_max, spec_.inner());
+  inputs_.carve(carver, site_.rows_max);
+  mixed_in_.carve(carver, site_.rows_max);
 }
 
-void Mamba2Block::forward(const Step& step, const TensorView& x, const TensorView& y,
+void Mamba2Block::forward(const Step& step, const BlockInput& in, const TensorView& y,
                           kernels::Store store) const {
   ShapeScope("mamba2 mixer")
       .bind('T', step.rows())
       .bind('D', site_.hidden)
-      .check(x, "T D")
+      .check(in.x, "T D")
       .check(y, "T D");
-  run_linears(step, step.rows(), {{in_, rows_of(x), projected_}});
+  run_linears(step, source_of(inputs_, in), {{in_, projected_}});
   conv_.run(step, {projected_.data + spec_.inner(), projected_.stride}, convolved_);
   const int sequences = static_cast<int>(step.input.sequences.size());
   step.team.run(sequences * spec_.heads, [&](int chunk) {
@@ -44,7 +48,7 @@ void Mamba2Block::forward(const Step& step, const TensorView& x, const TensorVie
               chunk % spec_.heads);
   });
   gate_rows(step);
-  run_linears(step, step.rows(), {{out_, mixed_, rows_of(y), store}});
+  run_linears(step, {mixed_in_, mixed_, step.rows()}, {{out_, rows_of(y), store}});
 }
 
 void Mamba2Block::scan_head(const Step& step, const SequenceInput& sequence,

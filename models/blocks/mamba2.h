@@ -13,8 +13,8 @@ class Mamba2Block {
  public:
   Mamba2Block(const Mamba2& spec, const BlockSite& site);
   void carve(Carver& carver);
-  // y (set or add) mixer(x); x, y [T, D]. Advances the states of the step's sequences.
-  void forward(const Step& step, const TensorView& x, const TensorView& y,
+  // y (set or add) mixer of its input; y [T, D]. Advances the states of the step's sequences.
+  void forward(const Step& step, const BlockInput& in, const TensorView& y,
                kernels::Store store) const;
 
  private:
@@ -24,6 +24,7 @@ class Mamba2Block {
   Mamba2 spec_;
   BlockSite site_;
   Linear in_, out_;
+  LinearInputs inputs_, mixed_in_;
   ShortConv conv_;
   BoundNorm norm_;
   std::vector<float> a_;  // [h]: -exp(A_log)

@@ -11,11 +11,10 @@ namespace {
 
 constexpr std::int64_t kPieceRows = 8;
 
-std::vector<const kernels::PackedMatrix*> expert_matrices(const BlockSite& site, Slot slot,
-                                                          int experts) {
-  std::vector<const kernels::PackedMatrix*> result;
+std::vector<Linear> expert_linears(const BlockSite& site, Slot slot, int experts) {
+  std::vector<Linear> result;
   for (int expert = 0; expert < experts; ++expert) {
-    result.push_back(&site.weights.matrix(site.layer, slot, expert));
+    result.push_back(find_linear(site, slot, expert));
   }
   return result;
 }
@@ -30,12 +29,18 @@ BlockSite with_rows(BlockSite site, std::int64_t rows) {
 MixtureBlock::MixtureBlock(const MixtureOfExperts& spec, const BlockSite& site)
     : spec_(spec),
       site_(with_rows(site, kRows)),
-      router_(find_linear(site.weights, site.layer, Slot::kRouter)),
-      gate_(expert_matrices(site, Slot::kExpertGate, spec.experts)),
-      up_(expert_matrices(site, Slot::kExpertUp, spec.experts)),
-      down_(expert_matrices(site, Slot::kExpertDown, spec.experts)) {
+      router_(find_linear(site, Slot::kRouter)),
+      gate_(expert_linears(site, Slot::kExpertGate, spec.experts)),
+      up_(expert_linears(site, Slot::kExpertUp, spec.experts)),
+      down_(expert_linears(site, Slot::kExpertDown, spec.experts)) {
   CHECK(spec.active > 0 && spec.active <= spec.experts, "{} active of {} experts", spec.active,
         spec.experts);
+  in_.add_reader(router_);
+  for (std::size_t expert = 0; expert < gate_.size(); ++expert) {
+    pairs_in_.add_reader(gate_[expert]);
+    pairs_in_.add_reader(up_[expert]);
+    gated_in_.add_reader(down_[expert]);
+  }
   if (spec.router.selection_bias) {
     router_bias_ = site.weights.vector(site.layer, Slot::kRouterBias).data();
   }
@@ -44,7 +49,8 @@ MixtureBlock::MixtureBlock(const MixtureOfExperts& spec, const BlockSite& site)
                   GatedMlpBlock::Slots{
                       .gate = Slot::kSharedGate, .up = Slot::kSharedUp, .down = Slot::kSharedDown});
   if (spec.shared_gate) {
-    shared_router_ = find_linear(site.weights, site.layer, Slot::kSharedRouter);
+    shared_router_ = find_linear(site, Slot::kSharedRouter);
+    in_.add_reader(shared_router_);
   }
 }
 
@@ -62,35 +68,41 @@ void MixtureBlock::carve(Carver& carver) {
   gated_ = carver.rows(pairs, spec_.inner);
   upper_ = carver.rows(pairs, spec_.inner);
   sum_ = carver.rows(rows, site_.hidden);
+  in_.carve(carver, rows);
+  pairs_in_.carve(carver, pairs);
+  gated_in_.carve(carver, pairs);
   if (!shared_) return;
   shared_out_ = carver.rows(rows, site_.hidden);
   shared_score_ = carver.rows(rows, 1);
   shared_->carve(carver);
 }
 
-void MixtureBlock::forward(const Step& step, const TensorView& x, const TensorView& y,
+void MixtureBlock::forward(const Step& step, const BlockInput& in, const TensorView& y,
                            kernels::Store store) const {
-  ShapeScope("mixture_of_experts")
-      .bind('T', step.rows())
-      .bind('D', site_.hidden)
-      .check(x, "T D")
-      .check(y, "T D");
-  for (std::int64_t row = 0; row < step.rows(); row += site_.rows_max) {
-    const Batch batch = {.x = {x.row(row), site_.hidden},
+  ShapeScope("mixture_of_experts").bind('D', site_.hidden).check(in.x, "T D").check(y, "T D");
+  const std::int64_t rows = in.x.dim(0);
+  for (std::int64_t row = 0; row < rows; row += site_.rows_max) {
+    const std::int64_t count = std::min<std::int64_t>(site_.rows_max, rows - row);
+    const auto piece = [&](const TensorView& of) {
+      return TensorView::f32(of.row(row), {count, site_.hidden});
+    };
+    BlockInput part = {.x = piece(in.x), .norm = in.norm};
+    if (in.norm != nullptr) part.normed = piece(in.normed);
+    const Batch batch = {.in = part,
+                         .x = rows_of(part.read()),
                          .y = {y.row(row), site_.hidden},
-                         .rows = std::min<std::int64_t>(site_.rows_max, step.rows() - row),
+                         .rows = count,
                          .store = store};
     route(step, batch);
     sort_pairs(batch);
-    gather(step, batch);
-    run_experts(step);
+    run_experts(step, batch);
     run_shared(step, batch);
     combine(step, batch);
   }
 }
 
 void MixtureBlock::route(const Step& step, const Batch& batch) const {
-  run_linears(step, batch.rows, {{router_, batch.x, scores_}});
+  run_linears(step, source_of(in_, batch.in), {{router_, scores_}});
   const auto experts = static_cast<std::size_t>(spec_.experts);
   const auto active = static_cast<std::size_t>(spec_.active);
   run_rows(step.team, batch.rows, kPieceRows, [&](std::int64_t begin, std::int64_t rows) {
@@ -119,43 +131,50 @@ void MixtureBlock::sort_pairs(const Batch& batch) const {
   begin_[0] = 0;
 }
 
-void MixtureBlock::gather(const Step& step, const Batch& batch) const {
-  run_rows(step.team, batch.rows, kPieceRows, [&](std::int64_t begin, std::int64_t rows) {
-    for (std::int64_t row = begin; row < begin + rows; ++row) {
-      for (int i = 0; i < spec_.active; ++i) {
-        std::memcpy(pairs_.at(pair_of_[row * spec_.active + i]), batch.x.at(row),
-                    static_cast<std::size_t>(site_.hidden) * sizeof(float));
-      }
-    }
-  });
+// Copies a token's row to its places among the sorted pairs, in the forms that the experts read.
+void MixtureBlock::gather_row(const Step& step, const Batch& batch, std::int64_t row) const {
+  for (std::int64_t i = row * spec_.active; i < (row + 1) * spec_.active; ++i) {
+    std::memcpy(pairs_.at(pair_of_[i]), batch.x.at(row),
+                static_cast<std::size_t>(site_.hidden) * sizeof(float));
+    pairs_in_.prepare(step.kernels, pairs_, pair_of_[i], 1);
+  }
 }
 
-// f(expert, part) over all used experts; the rows of a part are sorted pairs.
-template <class F>
-void MixtureBlock::run_expert_parts(const Step& step, std::int64_t panels, const F& f) const {
-  // One row block an expert: 512 rows seldom leave one more than fits.
-  const Split split(1, panels, step.team.threads());
-  const int per_expert = split.chunks();
-  step.team.run(*used_count_ * per_expert, [&](int chunk) {
-    const int expert = used_[chunk / per_expert];
-    Part part = split.part(chunk % per_expert);
-    part.row = begin_[expert];
-    part.rows = begin_[expert + 1] - begin_[expert];
-    f(static_cast<std::size_t>(expert), part);
-  });
+// One row block an expert: 512 rows seldom leave one more than fits.
+MixtureBlock::ExpertPart MixtureBlock::expert_part(const Split& split, int chunk) const {
+  const int expert = used_[chunk / split.chunks()];
+  Part part = split.part(chunk % split.chunks());
+  part.row = begin_[expert];
+  part.rows = begin_[expert + 1] - begin_[expert];
+  return {static_cast<std::size_t>(expert), part};
 }
 
-void MixtureBlock::run_experts(const Step& step) const {
+void MixtureBlock::run_experts(const Step& step, const Batch& batch) const {
   const kernels::Unary activation = unary_of(spec_.activation);
-  run_expert_parts(step, gate_[0]->panels(), [&](std::size_t expert, const Part& part) {
+  const Split inner(1, gate_[0].w->panels(), step.team.threads());
+  const auto gather = [&](int row) { gather_row(step, batch, row); };
+  const auto run_gated = [&](int chunk) {
+    const auto [expert, part] = expert_part(inner, chunk);
     run_gated_part(step.kernels,
-                   {{{gate_[expert]}, pairs_, gated_}, {{up_[expert]}, pairs_, upper_}, activation},
+                   {{gate_[expert], gated_},
+                    {up_[expert], upper_},
+                    pairs_in_.activations(gate_[expert], pairs_),
+                    pairs_in_.activations(up_[expert], pairs_),
+                    activation},
                    part);
-  });
+  };
+  step.team.run_phases(
+      {{static_cast<int>(batch.rows), gather}, {*used_count_ * inner.chunks(), run_gated}});
+
   // The inputs are no longer needed: outputs take their place.
-  run_expert_parts(step, down_[0]->panels(), [&](std::size_t expert, const Part& part) {
-    run_part(step.kernels, {{down_[expert]}, gated_, pairs_}, part);
-  });
+  const LinearSource gated = {gated_in_, gated_, batch.rows * spec_.active};
+  const SourcePhase prepare(step, gated);
+  const Split outer(1, down_[0].w->panels(), step.team.threads());
+  const auto run_down = [&](int chunk) {
+    const auto [expert, part] = expert_part(outer, chunk);
+    run_part(step.kernels, {down_[expert], pairs_}, gated.activations(down_[expert]), part);
+  };
+  step.team.run_phases({{prepare.chunks(), prepare}, {*used_count_ * outer.chunks(), run_down}});
 }
 
 void MixtureBlock::run_shared(const Step& step, const Batch& batch) const {
@@ -163,8 +182,10 @@ void MixtureBlock::run_shared(const Step& step, const Batch& batch) const {
   const auto view = [&](Rows rows) {
     return TensorView::f32(rows.data, {batch.rows, site_.hidden});
   };
-  shared_->forward(step, view(batch.x), view(shared_out_), kernels::Store::kSet);
-  if (spec_.shared_gate) run_linears(step, batch.rows, {{shared_router_, batch.x, shared_score_}});
+  shared_->forward(step, {view(batch.x)}, view(shared_out_), kernels::Store::kSet);
+  if (spec_.shared_gate) {
+    run_linears(step, {in_, batch.x, batch.rows}, {{shared_router_, shared_score_}});
+  }
 }
 
 void MixtureBlock::combine(const Step& step, const Batch& batch) const {

@@ -13,15 +13,17 @@ class MixtureBlock {
  public:
   MixtureBlock(const MixtureOfExperts& spec, const BlockSite& site);
   void carve(Carver& carver);
-  // y (set or add) mixture(x); x, y [T, D]. A token's experts are added in ascending order, from
-  // zero, the shared expert last.
-  void forward(const Step& step, const TensorView& x, const TensorView& y,
+  // y (set or add) mixture of its input; y [T, D]. A token's experts are added in ascending order,
+  // from zero, the shared expert last.
+  void forward(const Step& step, const BlockInput& in, const TensorView& y,
                kernels::Store store) const;
 
  private:
   // The rows [row, row + rows) of the step, rows <= kRows.
   struct Batch {
-    Rows x, y;
+    BlockInput in;
+    Rows x;  // what the experts read: of `in`, normed by route()
+    Rows y;
     std::int64_t rows = 0;
     kernels::Store store = kernels::Store::kSet;
   };
@@ -29,18 +31,22 @@ class MixtureBlock {
 
   void route(const Step& step, const Batch& batch) const;
   void sort_pairs(const Batch& batch) const;
-  void gather(const Step& step, const Batch& batch) const;
-  void run_experts(const Step& step) const;
+  struct ExpertPart {
+    std::size_t expert = 0;
+    Part part;  // rows are sorted pairs
+  };
+  ExpertPart expert_part(const Split& split, int chunk) const;
+  void gather_row(const Step& step, const Batch& batch, std::int64_t row) const;
+  void run_experts(const Step& step, const Batch& batch) const;
   void run_shared(const Step& step, const Batch& batch) const;
   void combine(const Step& step, const Batch& batch) const;
-  template <class F>
-  void run_expert_parts(const Step& step, std::int64_t panels, const F& f) const;
 
   MixtureOfExperts spec_;
   BlockSite site_;
   Linear router_, shared_router_;
   const float* router_bias_ = nullptr;
-  std::vector<const kernels::PackedMatrix*> gate_, up_, down_;  // [X]
+  std::vector<Linear> gate_, up_, down_;  // [X]
+  LinearInputs in_, pairs_in_, gated_in_;
   std::optional<GatedMlpBlock> shared_;
 
   Rows scores_, ranks_;    // [rows, X]

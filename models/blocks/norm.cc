@@ -49,23 +49,11 @@ void apply_norm(const kernels::Kernels& kernels, const BoundNorm& norm, Rows x, 
   norm.spec.kind == Norm::Kind::kRms ? kernels.rms_norm(task) : kernels.layer_norm(task);
 }
 
-void run_norm(const Step& step, const BoundNorm& norm, const TensorView& x, const TensorView& y) {
-  ShapeScope("norm").bind('T', step.rows()).bind('D', norm.width).check(x, "T D").check(y, "T D");
-  const Rows from = rows_of(x), to = rows_of(y);
-  run_rows(step.team, step.rows(), kPieceRows, [&](std::int64_t row, std::int64_t rows) {
-    apply_norm(step.kernels, norm, {from.at(row), from.stride}, {to.at(row), to.stride}, rows);
-  });
-}
-
 void run_norm_add(const Step& step, const BoundNorm& norm, const TensorView& x,
                   const TensorView& y) {
-  ShapeScope("norm_add")
-      .bind('T', step.rows())
-      .bind('D', norm.width)
-      .check(x, "T D")
-      .check(y, "T D");
+  ShapeScope("norm_add").bind('T', x.dim(0)).bind('D', norm.width).check(x, "T D").check(y, "T D");
   const Rows from = rows_of(x), to = rows_of(y);
-  run_rows(step.team, step.rows(), kPieceRows, [&](std::int64_t row, std::int64_t rows) {
+  run_rows(step.team, x.dim(0), kPieceRows, [&](std::int64_t row, std::int64_t rows) {
     const Rows piece = {from.at(row), from.stride};
     apply_norm(step.kernels, norm, piece, piece, rows);
     step.kernels.add(piece.data, to.at(row), rows * norm.width);

@@ -18,12 +18,18 @@ BoundNorm bind_norm(const Norm& norm, std::int64_t width, const Weights& weights
 // The same, with the bias slot of norms that may have one.
 BoundNorm bind_norm(const BoundNorm& norm, const Weights& weights, int layer, Slot bias);
 
+// What a block reads: x, or norm(x), which the block's first region writes to `normed`.
+struct BlockInput {
+  TensorView x;  // [T, D]
+  const BoundNorm* norm = nullptr;
+  TensorView normed = {};  // [T, D]
+
+  const TensorView& read() const { return norm == nullptr ? x : normed; }
+};
+
 // y = norm(x); y may be x. Runs on the calling thread.
 void apply_norm(const kernels::Kernels& kernels, const BoundNorm& norm, Rows x, Rows y,
                 std::int64_t rows);
-
-// y = norm(x) over the team; x, y [T, D].
-void run_norm(const Step& step, const BoundNorm& norm, const TensorView& x, const TensorView& y);
 
 // y += norm(x), over the team; x is overwritten. x, y [T, D].
 void run_norm_add(const Step& step, const BoundNorm& norm, const TensorView& x,

@@ -107,10 +107,11 @@ void run_rows(Team& team, std::int64_t rows, std::int64_t piece, const F& f) {
 // Everything a block learns about its place when it is built.
 struct BlockSite {
   const Weights& weights;
-  int layer = 0;
+  int layer = 0;  // -1: the ends of the model
+  kernels::Arithmetic arithmetic = kernels::Arithmetic::kF32;
   std::int64_t hidden = 0;
   int rows_max = 0;
-  KvSite kv;
+  KvSite kv = {};
   std::int64_t state_offset = -1;
   int rope = -1;  // index into Step::ropes
 };

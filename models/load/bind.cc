@@ -43,8 +43,9 @@ std::string place(int layer, const SlotNeed& need) {
 
 class Binder {
  public:
-  Binder(const ModelFamily& family, const Checkpoint& checkpoint, DecoderSpec& spec)
-      : family_(family), checkpoint_(checkpoint), spec_(spec) {
+  Binder(const ModelFamily& family, const Checkpoint& checkpoint,
+         const QuantizationConfig& quantization, DecoderSpec& spec)
+      : family_(family), checkpoint_(checkpoint), quantization_(quantization), spec_(spec) {
     for (const TensorRules& table : family.tensors) {
       for (const TensorRule& rule : table) {
         for (const TensorPart& part : rule.parts) rules_[part.slot].push_back(&rule);
@@ -144,7 +145,13 @@ class Binder {
                   tried.empty() ? "(no rule)" : tried);
     }
     claimed_.insert(tensor);
-    return bind_tensor(*found, *tensor, {layer, need.slot, index, need.kind, tensor});
+    Binding binding;
+    binding.layer = layer;
+    binding.slot = need.slot;
+    binding.index = index;
+    binding.kind = need.kind;
+    binding.tensor = tensor;
+    return bind_tensor(*found, *tensor, binding);
   }
 
   // Fills in where the weight lies, after checking the tensor's shape against all its parts.
@@ -169,7 +176,7 @@ class Binder {
       width = part.transposed ? rows : cols;
     }
     const SlotNeed& need = needs_.find(binding.slot)->second;
-    QUIRE_TRY(check_shape(rule, tensor, {need.count, part_rows, width}, binding));
+    QUIRE_TRY(check_tensor(rule, {need.count, part_rows, width}, binding));
     if (rule.form == TensorForm::kConv) {
       binding.row_stride = 1;
       binding.col_stride = binding.rows;
@@ -187,39 +194,54 @@ class Binder {
     std::int64_t count, rows, cols;
   };
 
-  Status check_shape(const TensorRule& rule, const Checkpoint::Tensor& tensor, const Extent& extent,
-                     const Binding& binding) const {
-    using Shape = std::vector<std::int64_t>;
+  using Shape = std::vector<std::int64_t>;
+
+  static std::vector<Shape> allowed_shapes(const TensorRule& rule, const Extent& extent,
+                                           WeightKind kind) {
     const auto [count, rows, cols] = extent;
-    std::vector<Shape> allowed;
     switch (rule.form) {
       case TensorForm::kPlain:
-        if (binding.kind == WeightKind::kVector && cols == 1)
-          allowed.push_back({rows});
-        else
-          allowed.push_back({rows, cols});
-        break;
+        if (kind == WeightKind::kVector && cols == 1) return {{rows}};
+        return {{rows, cols}};
       case TensorForm::kStacked:
-        allowed.push_back({count, rows, cols});
-        break;
+        return {{count, rows, cols}};
       case TensorForm::kMerged:
-        allowed.push_back({count * rows, cols});
-        break;
+        return {{count * rows, cols}};
       case TensorForm::kConv:
-        allowed = {{cols, 1, rows}, {cols, rows, 1}};
-        break;
+        return {{cols, 1, rows}, {cols, rows, 1}};
     }
+    CHECK(false, "tensor form {}", static_cast<int>(rule.form));
+  }
+
+  Status check_float(const Checkpoint::Tensor& tensor, const std::vector<Shape>& allowed,
+                     Slot slot) const {
     if (std::find(allowed.begin(), allowed.end(), tensor.info.shape) == allowed.end()) {
       return fail(ErrorCode::kInvalid, "tensor \"{}\" has shape {}, the config asks for {} ({})",
                   tensor.info.name, shape_text(tensor.info.shape), shape_text(allowed.front()),
-                  needs_.find(binding.slot)->second.shape);
+                  needs_.find(slot)->second.shape);
     }
     const auto dtype = tensor.info.dtype;
     if (dtype != DType::kF32 && dtype != DType::kBf16 && dtype != DType::kF16) {
       return fail(ErrorCode::kUnsupported,
-                  "tensor \"{}\" has dtype {}: weights must be F32, BF16 or F16", tensor.info.name,
-                  tensor.info.dtype_word);
+                  "tensor \"{}\" has dtype {}: weights must be F32, BF16 or F16, or MLX's affine "
+                  "codes",
+                  tensor.info.name, tensor.info.dtype_word);
     }
+    return check_not_quantized(tensor, quantization_);
+  }
+
+  // Checks the tensor and, if it is quantized, finds and claims what belongs to it.
+  Status check_tensor(const TensorRule& rule, const Extent& extent, Binding& binding) {
+    const Checkpoint::Tensor& tensor = *binding.tensor;
+    const std::vector<Shape> allowed = allowed_shapes(rule, extent, binding.kind);
+    if (!is_quantized(checkpoint_, tensor)) return check_float(tensor, allowed, binding.slot);
+    if (binding.kind == WeightKind::kVector) {
+      return fail(ErrorCode::kUnsupported, "tensor \"{}\" is quantized: {} must be float",
+                  tensor.info.name, slot_name(binding.slot));
+    }
+    QUIRE_ASSIGN(binding.affine, find_affine(checkpoint_, tensor, allowed.front(), quantization_));
+    claimed_.insert(binding.affine->scales);
+    claimed_.insert(binding.affine->biases);
     return {};
   }
 
@@ -263,6 +285,7 @@ class Binder {
 
   const ModelFamily& family_;
   const Checkpoint& checkpoint_;
+  const QuantizationConfig& quantization_;
   DecoderSpec& spec_;
   std::string_view prefix_;
   std::map<Slot, std::vector<const TensorRule*>> rules_;
@@ -294,8 +317,8 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
 }
 
 Result<BoundCheckpoint> bind_checkpoint(const ModelFamily& family, const Checkpoint& checkpoint,
-                                        DecoderSpec& spec) {
-  return Binder(family, checkpoint, spec).run();
+                                        const QuantizationConfig& quantization, DecoderSpec& spec) {
+  return Binder(family, checkpoint, quantization, spec).run();
 }
 
 }  // namespace quire::models

@@ -1,10 +1,12 @@
 // Matches the tensors of a checkpoint to the slots of a spec: total on both sides, or an error.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "models/family.h"
+#include "models/load/quantization.h"
 #include "models/load/safetensors.h"
 
 namespace quire::models {
@@ -20,6 +22,9 @@ struct Binding {
   std::int64_t first = 0;
   std::int64_t rows = 0, cols = 0;  // cols >= 1
   std::int64_t row_stride = 0, col_stride = 1;
+  std::optional<AffineTensors> affine;  // the tensor holds codes; elements are counted unpacked
+
+  bool is_transposed() const { return col_stride != 1; }
 };
 
 struct BoundCheckpoint {
@@ -32,9 +37,10 @@ struct BoundCheckpoint {
 // Finds for each need of the spec exactly one tensor of the right shape, and for each tensor a need
 // or a reason to leave it out. Settles two things that only the checkpoint knows, in `spec`: the
 // head is the file's own if it has one, and norms that the MLX layout stores with their offset lose
-// it. `checkpoint` must outlive the result.
+// it. Scales and biases of quantized tensors belong to them, without a rule of their own.
+// `checkpoint` must outlive the result.
 Result<BoundCheckpoint> bind_checkpoint(const ModelFamily& family, const Checkpoint& checkpoint,
-                                        DecoderSpec& spec);
+                                        const QuantizationConfig& quantization, DecoderSpec& spec);
 
 // Glob with * for any run of characters.
 bool matches_pattern(std::string_view pattern, std::string_view text);

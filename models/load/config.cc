@@ -152,6 +152,23 @@ bool Config::is_null(std::string_view key) const {
   return value != nullptr && value->is_null();
 }
 
+bool Config::is_object(std::string_view key) const {
+  const Json* value = present() ? find_member(*object_->json, key) : nullptr;
+  return value != nullptr && value->is_object();
+}
+
+bool Config::is_bool(std::string_view key) const {
+  const Json* value = present() ? find_member(*object_->json, key) : nullptr;
+  return value != nullptr && value->is_boolean();
+}
+
+std::vector<std::string> Config::keys() const {
+  std::vector<std::string> keys;
+  if (!present()) return keys;
+  for (const auto& [key, value] : object_->json->items()) keys.push_back(key);
+  return keys;
+}
+
 Config Config::with_defaults(std::span<const KeyDefault> defaults) const {
   Config view = *this;
   view.defaults_ = defaults;

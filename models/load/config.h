@@ -45,6 +45,9 @@ class Config {
   bool present() const { return object_ != nullptr; }  // false for object() of an absent key
   bool has(std::string_view key) const;                // present and not null
   bool is_null(std::string_view key) const;            // present and null
+  bool is_object(std::string_view key) const;
+  bool is_bool(std::string_view key) const;
+  std::vector<std::string> keys() const;  // in the order of the file; reads none of them
   // The same view, in which required integers that are missing have these values. `defaults` must
   // outlive the view.
   Config with_defaults(std::span<const KeyDefault> defaults) const;

@@ -24,20 +24,6 @@ tl::unexpected<Error> in_file(const std::filesystem::path& path, Error error) {
   return tl::unexpected<Error>(std::move(error));
 }
 
-// Refuses quantized checkpoints, naming the method.
-Status check_not_quantized(const Config& config) {
-  for (const char* key : {"quantization_config", "quantization", "compression_config"}) {
-    if (!config.has(key)) continue;
-    const Config quantization = config.object(key);
-    const std::string method =
-        quantization.word("quant_method", quantization.word("mode", "affine"));
-    const int bits = quantization.count("bits", 0);
-    return fail(ErrorCode::kUnsupported, "{}: {}{} weights are not supported yet", key,
-                bits == 0 ? "" : fmt::format("{}-bit ", bits), method);
-  }
-  return {};
-}
-
 Status check_eos(const std::vector<std::int64_t>& ids, int vocab) {
   for (const std::int64_t id : ids) {
     if (id >= vocab) {
@@ -100,38 +86,17 @@ Result<GenerationConfig> read_generation_config(const std::filesystem::path& fol
   return parsed;
 }
 
-// The type that matrices of each (layer, slot) are packed as: the forced one, or the one that all
-// the file's tensors of that slot have, f32 where they differ.
-class MatrixTypes {
- public:
-  MatrixTypes(const BoundCheckpoint& bound, std::optional<DType> forced) : forced_(forced) {
-    for (const Binding& binding : bound.bindings) {
-      const DType dtype = *binding.tensor->info.dtype;
-      const auto [at, is_new] = types_.try_emplace({binding.layer, binding.slot}, dtype);
-      if (!is_new && at->second != dtype) at->second = DType::kF32;
-    }
-  }
-  DType of(int layer, Slot slot) const { return forced_.value_or(types_.at({layer, slot})); }
-
- private:
-  std::optional<DType> forced_;
-  std::map<std::pair<int, Slot>, DType> types_;
-};
-
 std::uint64_t machine_memory_bytes() {
   return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
          static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
 }
 
-Status plan_memory(const BoundCheckpoint& bound, const LoadOptions& options,
-                   WeightBuilder& builder) {
-  const MatrixTypes types(bound, options.matrix_dtype);
+Status plan_memory(const BoundCheckpoint& bound, std::span<const kernels::PackedFormat> formats,
+                   std::uint64_t limit_bytes, WeightBuilder& builder) {
   for (std::size_t i = 0; i < bound.needs.size(); ++i) {
-    builder.declare(bound.layers[i], bound.needs[i],
-                    types.of(bound.layers[i], bound.needs[i].slot));
+    builder.declare(bound.layers[i], bound.needs[i], formats[i]);
   }
-  const std::uint64_t limit =
-      options.memory_limit_bytes != 0 ? options.memory_limit_bytes : machine_memory_bytes();
+  const std::uint64_t limit = limit_bytes != 0 ? limit_bytes : machine_memory_bytes();
   if (builder.bytes() > limit) {
     return fail(ErrorCode::kInvalid, "the weights need {} bytes, the limit is {}", builder.bytes(),
                 limit);
@@ -139,8 +104,14 @@ Status plan_memory(const BoundCheckpoint& bound, const LoadOptions& options,
   return {};
 }
 
-Hash128 fingerprint_of(const std::string& config, const Checkpoint& checkpoint, Hash128 content) {
+Hash128 fingerprint_of(const std::string& config, const Checkpoint& checkpoint, Hash128 content,
+                       std::span<const kernels::PackedFormat> formats) {
   Hasher hasher;
+  for (const kernels::PackedFormat& format : formats) {
+    hasher.add(static_cast<std::uint64_t>(format.kind))
+        .add(static_cast<std::uint64_t>(format.group));
+    hasher.add(static_cast<std::uint64_t>(format.scale_dtype));
+  }
   hasher.add(config);
   std::map<std::string_view, const TensorInfo*> sorted;  // the same for any split into shards
   for (const Checkpoint::Tensor& tensor : checkpoint.tensors()) {
@@ -159,8 +130,7 @@ Result<ParsedConfig> parse_model_config(const std::string& text, bool allow_unkn
   QUIRE_ASSIGN(const Config config, Config::parse(text));
   ParsedConfig parsed;
   QUIRE_ASSIGN(parsed.family, find_family(config));
-  QUIRE_TRY(check_not_quantized(config));
-  if (config.has("text_config")) QUIRE_TRY(check_not_quantized(config.object("text_config")));
+  QUIRE_ASSIGN(parsed.quantization, read_quantization(config));
   parsed.spec = parsed.family->parse(config);
   parsed.eos_ids = config.ids("eos_token_id");
   if (parsed.eos_ids.empty() && config.has("text_config")) {
@@ -196,17 +166,23 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   std::sort(model.eos_ids.begin(), model.eos_ids.end());
 
   QUIRE_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(folder));
-  Result<BoundCheckpoint> bound = bind_checkpoint(*parsed->family, checkpoint, model.spec);
+  Result<BoundCheckpoint> bound =
+      bind_checkpoint(*parsed->family, checkpoint, parsed->quantization, model.spec);
   if (!bound) return in_file(folder, bound.error());
   for (const std::string& note : bound->notes)
     log(LogLevel::kInfo, "{}: {}", folder.string(), note);
   for (const auto& tensor : checkpoint.tensors()) model.file_bytes += tensor.info.bytes;
 
+  const auto formats = choose_formats(*bound, {options.matrix_dtype, options.quantization});
+  if (!formats) {
+    return formats.error().param.empty() ? in_file(folder, formats.error())
+                                         : tl::unexpected<Error>(formats.error());
+  }
   WeightBuilder builder;
-  QUIRE_TRY(plan_memory(*bound, options, builder));
+  QUIRE_TRY(plan_memory(*bound, *formats, options.memory_limit_bytes, builder));
   builder.allocate();
   QUIRE_ASSIGN(const Hash128 content, pack_weights(checkpoint, *bound, builder, options.progress));
-  model.fingerprint = fingerprint_of(config_text, checkpoint, content);
+  model.fingerprint = fingerprint_of(config_text, checkpoint, content, *formats);
   model.weights = builder.finish();
   return model;
 }

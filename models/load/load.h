@@ -9,14 +9,17 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "models/load/formats.h"
 #include "models/spec.h"
 #include "models/weights.h"
 
 namespace quire::models {
 
 struct LoadOptions {
-  // Of matrices in memory: f32, bf16 or f16. Empty: as the file stores each.
+  // Of float matrices in memory: f32, bf16 or f16. Empty: as the file stores each.
   std::optional<DType> matrix_dtype = {};
+  // Of a float checkpoint; see models/load/formats.h. --quantization
+  LoadQuantization quantization = LoadQuantization::kNone;
   bool allow_unknown_config = false;     // --allow-unknown-config
   std::uint64_t memory_limit_bytes = 0;  // of the weights; 0: the machine's memory
   // Called from loading threads, one at a time, with bytes read of all bytes.
@@ -36,8 +39,8 @@ struct LoadedModel {
   Weights weights;
   std::vector<std::int32_t> eos_ids;  // ascending; generation_config.json before config.json
   GenerationDefaults defaults;
-  // Of config and weights (names, types, shapes and bytes), not of their place: a cached page is
-  // valid for exactly the models with this fingerprint.
+  // Of config and weights (names, types, shapes and bytes) and of their formats in memory, not of
+  // their place: a cached page is valid for exactly the models with this fingerprint.
   Hash128 fingerprint;
   std::uint64_t file_bytes = 0;  // of all tensors in the files
 };
@@ -47,6 +50,7 @@ struct ParsedConfig {
   const struct ModelFamily* family = nullptr;
   DecoderSpec spec;
   std::vector<std::int64_t> eos_ids;  // of config.json, within the vocabulary
+  QuantizationConfig quantization;
 };
 Result<ParsedConfig> parse_model_config(const std::string& text, bool allow_unknown);
 

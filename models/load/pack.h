@@ -10,7 +10,7 @@
 
 namespace quire::models {
 
-// Reads every bound weight in blocks of a few MiB and packs it where `builder` allocated it.
+// Reads every bound weight in blocks of a MiB and packs it where `builder` allocated it.
 // Returns a hash of the bytes of every binding, in binding order.
 Result<Hash128> pack_weights(const Checkpoint& checkpoint, const BoundCheckpoint& bound,
                              const WeightBuilder& builder,

@@ -89,6 +89,29 @@ TEST(Team, RunsEveryChunkOnce) {
   }
 }
 
+// Each chunk sees all of the phases before it done; phases may be empty.
+TEST(Team, PhasesFollowEachOther) {
+  for (const int threads : {1, 2, 4}) {
+    Team team(threads);
+    for (int round = 0; round < 2000; ++round) {
+      const int first = round % 5, second = round % 3, third = round % 7;
+      std::atomic<int> done{0}, wrong{0};
+      const auto in_order = [&](int before, int after) {
+        return [&done, &wrong, before, after](int) {
+          const int seen = done.load();
+          if (seen < before || seen >= after) ++wrong;
+          ++done;
+        };
+      };
+      const auto a = in_order(0, first), b = in_order(first, first + second),
+                 c = in_order(first + second, first + second + third);
+      team.run_phases({{first, a}, {second, b}, {third, c}});
+      ASSERT_EQ(done.load(), first + second + third);
+      ASSERT_EQ(wrong.load(), 0);
+    }
+  }
+}
+
 TEST(Team, WakesSleepingWorkers) {
   Team team(2);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));  // longer than the spin

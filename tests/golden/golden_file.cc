@@ -39,15 +39,6 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
-GoldenAnswer read_answer(const Json& json) {
-  GoldenAnswer answer;
-  answer.greedy = json.at("greedy").get<std::vector<std::int32_t>>();
-  for (const Json& row : json.at("logits")) {
-    answer.rows.push_back({row.at(0).get<int>(), row.at(1).get<std::vector<float>>()});
-  }
-  return answer;
-}
-
 // "a.experts.3.up_proj.weight" -> {"a.", 3, "up_proj"}; index -1 for other names.
 struct ExpertName {
   std::string stem;
@@ -122,30 +113,44 @@ std::vector<std::filesystem::path> golden_paths() {
   return paths;
 }
 
-Golden read_golden(const std::filesystem::path& path) {
-  const auto text = models::read_text_file(path, 4u << 20);
-  CHECK(text, "{}", text.error().message);
-  const auto parsed = parse_json(*text, {.allow_non_finite = true});
-  CHECK(parsed, "{}: {}", path.string(), parsed.error().message);
-  const Json& json = *parsed;
+GoldenAnswer read_golden_answer(const Json& json) {
+  GoldenAnswer answer;
+  answer.greedy = json.at("greedy").get<std::vector<std::int32_t>>();
+  for (const Json& row : json.at("logits")) {
+    answer.rows.push_back({row.at(0).get<int>(), row.at(1).get<std::vector<float>>()});
+  }
+  return answer;
+}
+
+Golden read_golden_base(const Json& json) {
   Golden golden;
-  golden.name = path.stem();
   golden.family = json.at("family");
   golden.about = json.at("about");
   golden.oracle = json.at("oracle");
   golden.config = json.at("config");
-  golden.config_published = json.at("config_published");
   golden.context = json.at("context");
   golden.prompt = json.at("prompt").get<std::vector<std::int32_t>>();
-  for (const char* dtype : {"f32", "bf16", "f16"}) {
-    golden.answers[dtype] = read_answer(json.at(dtype));
-  }
   const auto seed = json.at("seed").get<std::uint64_t>();
   for (const Json& entry : json.at("tensors")) {
     GoldenTensor tensor{.name = entry.at(0), .shape = entry.at(1), .values = {}};
     tensor.values = generate(tensor.name, elements(tensor.shape), entry.at(2).get<float>(),
                              entry.at(3).get<float>(), seed);
     golden.tensors.push_back(std::move(tensor));
+  }
+  return golden;
+}
+
+Golden read_golden(const std::filesystem::path& path) {
+  const auto text = models::read_text_file(path, 4u << 20);
+  CHECK(text, "{}", text.error().message);
+  const auto parsed = parse_json(*text, {.allow_non_finite = true});
+  CHECK(parsed, "{}: {}", path.string(), parsed.error().message);
+  const Json& json = *parsed;
+  Golden golden = read_golden_base(json);
+  golden.name = path.stem();
+  golden.config_published = json.at("config_published");
+  for (const char* dtype : {"f32", "bf16", "f16"}) {
+    golden.answers[dtype] = read_golden_answer(json.at(dtype));
   }
   for (const Json& entry : json.value("mlx", Json::array())) {
     golden.mlx.push_back({entry.at(0), entry.at(1), entry.at(2)});

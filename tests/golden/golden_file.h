@@ -50,6 +50,10 @@ std::vector<std::filesystem::path> golden_paths();
 // CHECKs: the files are ours.
 Golden read_golden(const std::filesystem::path& path);
 
+// The parts that golden files of every kind have: all but answers, `mlx` and the published config.
+Golden read_golden_base(const Json& json);
+GoldenAnswer read_golden_answer(const Json& json);
+
 // A config.json as Python writes it: infinity stands bare.
 std::string config_text(Json config);
 

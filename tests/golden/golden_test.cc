@@ -7,87 +7,18 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/team.h"
 #include "models/load/file.h"
-#include "models/load/load.h"
-#include "models/model.h"
 #include "tests/golden/golden_file.h"
+#include "tests/golden/runner.h"
 
 namespace quire::testing {
 namespace {
 
 using models::LoadedModel;
 
-constexpr double kTolerance = 2e-4;  // of the largest |logit| of the row
-
-// One sequence with one page table, without engine or cache.
-class Runner {
- public:
-  Runner(LoadedModel loaded, std::int64_t context)
-      : vocab_(loaded.spec.vocab),
-        model_(std::move(loaded.spec), std::move(loaded.weights),
-               {.context_max = context,
-                .step_tokens_max = static_cast<int>(context),
-                .isa = kernels::best_isa()}),
-        team_(1) {
-    constexpr int kPageTokens = 16;
-    const auto pages = static_cast<std::size_t>((context + kPageTokens - 1) / kPageTokens);
-    for (const models::KvGroup& group : model_.kv_groups()) {
-      page_bytes_.push_back(group.token_bytes() * kPageTokens);
-      memory_.emplace_back(pages * static_cast<std::size_t>(page_bytes_.back()), std::byte{0xff});
-    }
-    for (std::size_t i = 0; i < pages; ++i) table_.push_back(static_cast<std::int32_t>(i));
-    state_.assign(static_cast<std::size_t>(model_.state_bytes()), std::byte{0});
-  }
-
-  // Logits of each of the tokens, which follow those of earlier calls.
-  std::vector<std::vector<float>> run(const std::vector<std::int32_t>& tokens) {
-    const std::vector<std::span<const std::int32_t>> tables(memory_.size(), table_);
-    const models::SequenceInput sequence{.row_begin = 0,
-                                         .row_count = static_cast<int>(tokens.size()),
-                                         .position = position_,
-                                         .page_tables = tables,
-                                         .state_slot = state_.empty() ? -1 : 0,
-                                         .state_saves = {}};
-    std::vector<int> rows(tokens.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int>(i);
-    std::vector<std::byte*> bases;
-    for (auto& pages : memory_) bases.push_back(pages.data());
-    std::vector<float> flat(tokens.size() * static_cast<std::size_t>(vocab_));
-    model_.forward({.tokens = tokens, .sequences = {&sequence, 1}, .logit_rows = rows},
-                   {.kv_base = bases,
-                    .kv_page_bytes = page_bytes_,
-                    .states = {state_.data(), model_.state_bytes()}},
-                   team_, flat.data());
-    position_ += static_cast<std::int64_t>(tokens.size());
-    std::vector<std::vector<float>> logits;
-    for (auto at = flat.begin(); at != flat.end(); at += vocab_) {
-      logits.emplace_back(at, at + vocab_);
-    }
-    return logits;
-  }
-
- private:
-  int vocab_;
-  models::Model model_;
-  Team team_;
-  std::vector<std::vector<std::byte>> memory_;  // [group]
-  std::vector<std::int64_t> page_bytes_;
-  std::vector<std::int32_t> table_;
-  std::vector<std::byte> state_;
-  std::int64_t position_ = 0;
-};
-
 void expect_row(const std::vector<std::vector<float>>& logits, const GoldenRow& wanted) {
   const std::vector<float>& got = logits.at(static_cast<std::size_t>(wanted.row));
-  ASSERT_EQ(got.size(), wanted.logits.size());
-  double largest = 0, worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    largest = std::max(largest, std::abs(static_cast<double>(wanted.logits[i])));
-    const double gap = std::abs(static_cast<double>(got[i]) - wanted.logits[i]);
-    worst = gap > worst || std::isnan(gap) ? gap : worst;
-  }
-  EXPECT_LE(worst, kTolerance * largest) << "row " << wanted.row << ", largest " << largest;
+  EXPECT_LE(relative_gap(got, wanted.logits), kTolerance) << "row " << wanted.row;
 }
 
 void expect_answer(const std::filesystem::path& folder, const Golden& golden,

@@ -203,7 +203,8 @@ Weights pack_weights(const DecoderSpec& spec, const RawWeights& raw, DType dtype
   WeightBuilder builder;
   const int layers = static_cast<int>(spec.layers.size());
   for (int layer = -1; layer < layers; ++layer) {
-    for (const SlotNeed& need : slot_needs(spec, layer)) builder.declare(layer, need, dtype);
+    for (const SlotNeed& need : slot_needs(spec, layer))
+      builder.declare(layer, need, kernels::PackedFormat::of(dtype));
   }
   builder.allocate();
   for (const auto& [key, values] : raw) {
@@ -220,7 +221,7 @@ Weights pack_weights(const DecoderSpec& spec, const RawWeights& raw, DType dtype
                         .rows = need->rows,
                         .cols = need->cols,
                         .row_stride = need->cols},
-                       0, need->rows, target.dtype, builder.matrix_data(layer, slot, index));
+                       0, need->rows, target.format, builder.matrix_data(layer, slot, index));
   }
   return builder.finish();
 }

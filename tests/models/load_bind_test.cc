@@ -1,10 +1,10 @@
 // Loading is total: a checkpoint with a tensor missing, added, misshapen or of another type is
 // refused by that tensor's name. The base checkpoint is a golden model, which is known to load.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include <gmock/gmock.h>
 #include "models/load/bind.h"
 #include "models/load/load.h"
 #include "models/registry.h"
@@ -132,7 +132,7 @@ TEST(Bind, PrefixesOfWrappersAreFound) {
 TEST(Bind, ForcedTypeOfMatrices) {
   const auto model = load(qwen3(), "", {.matrix_dtype = DType::kBf16});
   ASSERT_TRUE(model);
-  EXPECT_EQ(model->weights.matrix(0, Slot::kQ).dtype, DType::kBf16);
+  EXPECT_EQ(model->weights.matrix(0, Slot::kQ).format.kind, kernels::PackedFormat::Kind::kBf16);
 }
 
 TEST(Bind, GenerationDefaultsAndEos) {

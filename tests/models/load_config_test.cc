@@ -155,7 +155,7 @@ TEST(ModelConfig, QuantizedCheckpointsAreRefusedByMethod) {
   };
   refused("quantization_config", R"({"quant_method": "fp8", "weight_block_size": [128, 128]})",
           "fp8");
-  refused("quantization", R"({"group_size": 64, "bits": 4})", "4-bit affine");
+  refused("quantization_config", R"({"quant_method": "awq", "bits": 4})", "4-bit awq");
   refused("quantization", R"({"group_size": 32, "bits": 4, "mode": "mxfp4"})", "mxfp4");
 }
 

@@ -29,7 +29,8 @@ TEST(LoadDemo, LoadsWithItsDefaults) {
   EXPECT_EQ(model->defaults.top_k, 20);
   EXPECT_EQ(done, total);
   EXPECT_EQ(total, model->file_bytes);
-  EXPECT_EQ(model->weights.matrix(-1, Slot::kEmbed).dtype, DType::kBf16);
+  EXPECT_EQ(model->weights.matrix(-1, Slot::kEmbed).format.kind,
+            kernels::PackedFormat::Kind::kBf16);
 }
 
 TEST(LoadDemo, TheFingerprintIsOfTheContent) {

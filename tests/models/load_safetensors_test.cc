@@ -1,12 +1,12 @@
 // Safetensors files, good and damaged. The right answer is known because the writer builds each
 // file from the format's documentation, and each damage breaks one rule of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include "models/load/safetensors.h"
 #include "tests/golden/checkpoint_writer.h"
 
@@ -167,6 +167,8 @@ TEST(Safetensors, RefusesOverlapsDuplicatesAndOddHeaders) {
     EXPECT_FALSE(header(text, 0)) << text;
   }
   EXPECT_FALSE(header(std::string("{}\0", 3), 0));
+  EXPECT_TRUE(header(R"({"__metadata__":null})", 0));  // as MLX writes it
+  EXPECT_FALSE(header(R"({"a":null})", 0));
   EXPECT_TRUE(header("{}  ", 0));
   SafetensorsLimits limits;
   limits.tensors = 1;

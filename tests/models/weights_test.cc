@@ -10,6 +10,10 @@
 namespace quire::models {
 namespace {
 
+using kernels::PackedFormat;
+
+const PackedFormat f32 = PackedFormat::of(DType::kF32);
+
 DecoderSpec zoo(std::string_view name) {
   for (NamedSpec& entry : spec_zoo()) {
     if (entry.name == name) return entry.spec;
@@ -63,8 +67,8 @@ TEST(SlotNeeds, EverySlotHasItsName) {
 TEST(WeightBuilder, RoutersAndVectorsStayF32) {
   const DecoderSpec spec = zoo("qwen3_moe");
   const Weights weights = pack_weights(spec, random_weights(spec, 1, DType::kBf16), DType::kBf16);
-  EXPECT_EQ(weights.matrix(0, Slot::kRouter).dtype, DType::kF32);
-  EXPECT_EQ(weights.matrix(0, Slot::kExpertDown, 6).dtype, DType::kBf16);
+  EXPECT_EQ(weights.matrix(0, Slot::kRouter).format, f32);
+  EXPECT_EQ(weights.matrix(0, Slot::kExpertDown, 6).format, PackedFormat::of(DType::kBf16));
   EXPECT_EQ(weights.vector(0, Slot::kQNorm).size(), 24u);
   EXPECT_TRUE(weights.has(1, Slot::kGate));
   EXPECT_FALSE(weights.has(0, Slot::kGate));
@@ -76,8 +80,8 @@ TEST(WeightBuilderDeathTest, SaysWhatWasNotDeclared) {
   EXPECT_DEATH(weights.matrix(0, Slot::kRouter), "layer 0: no matrix router");
   WeightBuilder builder;
   const SlotNeed need = slot_needs(spec, 0)[0];
-  builder.declare(0, need, DType::kF32);
-  EXPECT_DEATH(builder.declare(0, need, DType::kF32), "declared twice");
+  builder.declare(0, need, f32);
+  EXPECT_DEATH(builder.declare(0, need, f32), "declared twice");
   EXPECT_DEATH(builder.vector(0, need.slot, 0), "before allocate");
   builder.allocate();
   EXPECT_DEATH(builder.vector(0, need.slot, 1), "was not declared");
@@ -90,7 +94,7 @@ TEST(MemoryLayout, LayersOfOneWindowShareAGroup) {
   EXPECT_EQ(layout.groups[0].window, 16);
   EXPECT_EQ(layout.groups[1].layers, (std::vector<int>{1}));
   EXPECT_EQ(layout.groups[1].window, 0);
-  const std::int64_t layer_bytes = 2 * (24 + 24) * 4 * 32;
+  const std::int64_t layer_bytes = 2 * (24 + 32) * 4 * 32;  // values padded to sixteens
   EXPECT_EQ(layout.kv[2].layer_offset, layer_bytes);
   EXPECT_EQ(layout.groups[0].token_bytes() * 32, 2 * layer_bytes);
 }
@@ -118,8 +122,8 @@ TEST(Model, StepWeightBytesLeaveOutIdleExperts) {
   const DecoderSpec spec = zoo("qwen3_moe");
   Harness harness(spec, random_weights(spec, 1, DType::kF32), {});
   const std::size_t expert =
-      kernels::packed_bytes(DType::kF32, 24, 48) * 2 + kernels::packed_bytes(DType::kF32, 48, 24);
-  const std::size_t embedding = kernels::packed_bytes(DType::kF32, 83, 48);
+      kernels::packed_bytes(f32, 24, 48) * 2 + kernels::packed_bytes(f32, 48, 24);
+  const std::size_t embedding = kernels::packed_bytes(f32, 83, 48);
   const std::size_t all = harness.model().weight_bytes(),
                     step = harness.model().step_weight_bytes();
   // Vectors are padded to 64 bytes in the arena: less than a line for each.

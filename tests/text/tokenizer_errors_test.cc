@@ -133,7 +133,8 @@ TEST(BrokenTokenizers, SlowFilesAreRefusedByName) {
   sparse.write("qwen.tiktoken", " 11311228\n");  // half a gigabyte of gaps, were it stored
   EXPECT_THAT(sparse.error(), testing::HasSubstr("id 11311228 although there are only 1 tokens"));
   sparse.write("qwen.tiktoken", "IQ== 0\n");
-  sparse.write("tokenizer_config.json", R"({"added_tokens_decoder": {"9000000": {"content": "x"}}})");
+  sparse.write("tokenizer_config.json",
+               R"({"added_tokens_decoder": {"9000000": {"content": "x"}}})");
   EXPECT_THAT(sparse.error(), testing::HasSubstr("added token 9000000"));
   const Folder model("model");
   model.write("tokenizer.model", std::string("\x0A\x05\x0A\x03"

@@ -24,7 +24,8 @@ class Folder {
   std::string path_ = testing::TempDir() + "chatglm4";
 };
 
-constexpr const char* kConfig = R"({"tokenizer_class": "ChatGLM4Tokenizer", "added_tokens_decoder": {
+constexpr const char* kConfig = R"({
+  "tokenizer_class": "ChatGLM4Tokenizer", "added_tokens_decoder": {
   "2": {"content": "<|endoftext|>", "special": true},
   "3": {"content": "[gMASK]", "special": true},
   "4": {"content": "<sop>", "special": true}}})";
