@@ -13,7 +13,7 @@ RUN_SECONDS = 3600
 # Room for one sequence beyond its tokens: llama.cpp pads, and the last token is stored too.
 SLACK_TOKENS = 32
 PEER_TRIES = 3  # llama-batched-bench now and then ends well without a word
-SPECIAL_TOKENS = 8  # at the end of the vocabulary
+RESERVED_TOKENS = 272  # bytes and special tokens, at the end of the vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +204,7 @@ class Load:
         self.setup = setup
 
     def command(self, url, **flags):
-        vocab = self.setup.config()["vocab_size"] - SPECIAL_TOKENS
+        vocab = self.setup.config()["vocab_size"] - RESERVED_TOKENS
         words = [self.setup.quire, "bench", "serve", "--json", "--url", url, "--vocab", str(vocab)]
         for name, value in flags.items():
             words += [f"--{name.replace('_', '-')}", str(value)]

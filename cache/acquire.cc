@@ -60,7 +60,7 @@ Admission CacheManager::Impl::start(const SequenceRequest& request, const Prefix
         snapshot_positions({match.tokens, request.prompt_tokens, junction ? match.known : 0,
                             config.state_stride_tokens, config.state_slots, config.page_tokens});
   }
-  return {id, match.tokens};
+  return {id, match.tokens, {}};
 }
 
 // Holds every shared page before anything is taken, so that no taking evicts one of them.
@@ -115,8 +115,9 @@ void CacheManager::Impl::start_tail(Sequence& it, const PrefixMatch& match, Memo
   }
 }
 
-void CacheManager::Impl::count_query(const SequenceRequest& request, const PrefixMatch& match) {
-  if (!request.counts || !request.read || !config.prefix_cache) return;
+MissedTokens CacheManager::Impl::count_query(const SequenceRequest& request,
+                                             const PrefixMatch& match) {
+  if (!request.counts || !request.read || !config.prefix_cache) return {};
   const std::int64_t tokens = std::ssize(request.tokens) - 1;
   std::int64_t seen = match.known;
   for (std::size_t i = static_cast<std::size_t>(match.page_path);
@@ -126,10 +127,15 @@ void CacheManager::Impl::count_query(const SequenceRequest& request, const Prefi
   seen = std::max(seen, match.known);
   counters.query_tokens += static_cast<std::uint64_t>(tokens);
   counters.hit_tokens += static_cast<std::uint64_t>(match.tokens);
-  counters.miss_state += static_cast<std::uint64_t>(match.covered - match.tokens);
-  counters.miss_window += static_cast<std::uint64_t>(match.retained - match.covered);
-  counters.miss_evicted += static_cast<std::uint64_t>(seen - match.retained);
-  counters.miss_cold += static_cast<std::uint64_t>(tokens - seen);
+  const MissedTokens missed{.cold = tokens - seen,
+                            .evicted = seen - match.retained,
+                            .state = match.covered - match.tokens,
+                            .window = match.retained - match.covered};
+  counters.miss_state += static_cast<std::uint64_t>(missed.state);
+  counters.miss_window += static_cast<std::uint64_t>(missed.window);
+  counters.miss_evicted += static_cast<std::uint64_t>(missed.evicted);
+  counters.miss_cold += static_cast<std::uint64_t>(missed.cold);
+  return missed;
 }
 
 std::int32_t CacheManager::Impl::take(int group) {
@@ -150,8 +156,10 @@ std::optional<Admission> CacheManager::acquire(const SequenceRequest& request,
   CHECK(!request.tokens.empty(), "a sequence without tokens");
   const PrefixMatch match = impl_->match(request);
   if (!impl_->has_room(request, match)) return std::nullopt;
-  impl_->count_query(request, match);
-  return impl_->start(request, match, orders);
+  const MissedTokens missed = impl_->count_query(request, match);
+  Admission admission = impl_->start(request, match, orders);
+  admission.missed = missed;
+  return admission;
 }
 
 }  // namespace quire::cache

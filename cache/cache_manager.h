@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "cache/cache_view.h"
 #include "cache/orders.h"
 #include "cache/page_pool.h"
 
@@ -57,6 +58,7 @@ struct SequenceRequest {
 struct Admission {
   SequenceId sequence = -1;
   std::int64_t computed = 0;  // the prefix hit, below tokens.size()
+  MissedTokens missed = {};   // of a lookup that counts
 };
 
 // A life: acquire, then any number of (grow, plan_saves, advance), then release or discard. Pages
@@ -120,6 +122,8 @@ class CacheManager {
   Reset reset();
 
   CacheStats stats() const;
+  // For an observer: no tokens, bounded in size.
+  CacheView view(const CacheViewLimits& limits) const;
   // Aborts with the broken invariant.
   void check_invariants() const;
 

@@ -70,7 +70,7 @@ struct CacheManager::Impl {
   Admission start(const SequenceRequest& request, const PrefixMatch& match, MemoryOrders& orders);
   void attach_pages(Sequence& it, const PrefixMatch& match);
   void start_tail(Sequence& it, const PrefixMatch& match, MemoryOrders& orders);
-  void count_query(const SequenceRequest& request, const PrefixMatch& match);
+  MissedTokens count_query(const SequenceRequest& request, const PrefixMatch& match);
   // An unreferenced page with one reference, evicting what it held; kNone when there is none.
   std::int32_t take(int group);
 

@@ -7,6 +7,12 @@
 
 namespace quire::cache {
 
+// Tokens of a prompt that a lookup did not find, by why: never seen; pages gone; pages there, but
+// no state at the position; window pages gone.
+struct MissedTokens {
+  std::int64_t cold = 0, evicted = 0, state = 0, window = 0;
+};
+
 struct PageCopy {
   int group = 0;
   std::int32_t from = 0, to = 0;

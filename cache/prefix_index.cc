@@ -82,6 +82,7 @@ NodeId PrefixIndex::add_root(Hash128 cache_namespace) {
   node(id).hash = root_hash(cache_namespace);
   node(id).cache_namespace = cache_namespace;
   link_bucket(id);
+  link_first(first_root_, id);
   return id;
 }
 
@@ -138,6 +139,10 @@ void PrefixIndex::link_sibling(NodeId parent, NodeId id) {
   Node& above = node(parent);
   NodeId& first = node(id).is_tail ? above.first_tail : above.first_child;
   if (node(id).is_tail) ++above.tail_count;
+  link_first(first, id);
+}
+
+void PrefixIndex::link_first(NodeId& first, NodeId id) {
   node(id).next = first;
   if (first != kNoNode) node(first).previous = id;
   first = id;
@@ -192,14 +197,14 @@ void PrefixIndex::remove(NodeId id) {
     while (*link != id) link = &node(*link).chain;
     *link = it.chain;
   }
-  if (it.parent != kNoNode) {
-    Node& above = node(it.parent);
-    NodeId& first = it.is_tail ? above.first_tail : above.first_child;
-    if (it.is_tail) --above.tail_count;
-    if (first == id) first = it.next;
-    if (it.previous != kNoNode) node(it.previous).next = it.next;
-    if (it.next != kNoNode) node(it.next).previous = it.previous;
-  }
+  const bool is_root = it.parent == kNoNode;
+  NodeId& first = is_root      ? first_root_
+                  : it.is_tail ? node(it.parent).first_tail
+                               : node(it.parent).first_child;
+  if (it.is_tail) --node(it.parent).tail_count;
+  if (first == id) first = it.next;
+  if (it.previous != kNoNode) node(it.previous).next = it.next;
+  if (it.next != kNoNode) node(it.next).previous = it.previous;
   it.live = false;
   unused_.push_back(id);
   --live_;
@@ -214,7 +219,11 @@ std::vector<NodeId> PrefixIndex::nodes() const {
 }
 
 void PrefixIndex::check_invariants() const {
-  std::int64_t listed = 0;
+  std::int64_t listed = 0, roots = 0;
+  for (NodeId id = first_root(); id != kNoNode; id = node(id).next) {
+    CHECK(node(id).live && node(id).parent == kNoNode, "node {} is no root", id);
+    ++roots;
+  }
   for (const NodeId id : nodes()) {
     const Node& it = node(id);
     bool holds =
@@ -237,11 +246,13 @@ void PrefixIndex::check_invariants() const {
     if (it.parent == kNoNode) {
       CHECK(find_root(it.cache_namespace) == id, "root {} is lost", id);
       ++listed;
+      --roots;
     } else if (!it.is_tail) {
       CHECK(find_child(it.parent, it.hash, tokens(id)) == id, "node {} is lost or doubled", id);
     }
   }
-  CHECK(listed == live_, "{} of {} nodes are reachable", listed, live_);
+  CHECK(listed == live_ && roots == 0, "{} of {} nodes are reachable, {} roots too many", listed,
+        live_, roots);
 }
 
 }  // namespace quire::cache

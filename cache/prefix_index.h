@@ -51,7 +51,9 @@ class PrefixIndex {
   NodeId first_child(NodeId id) const { return node(id).first_child; }  // most recent first
   NodeId first_tail(NodeId id) const { return node(id).first_tail; }    // most recent first
   NodeId last_tail(NodeId id) const;
+  // Of a child, a tail or a root.
   NodeId next_sibling(NodeId id) const { return node(id).next; }
+  NodeId first_root() const { return first_root_; }  // most recent first
   int tail_count(NodeId id) const { return node(id).tail_count; }
   bool is_tail(NodeId id) const { return node(id).is_tail; }
 
@@ -78,7 +80,7 @@ class PrefixIndex {
     std::int64_t end = 0;
     NodeId parent = kNoNode;
     NodeId first_child = kNoNode, first_tail = kNoNode;
-    NodeId previous = kNoNode, next = kNoNode;  // siblings of the same kind
+    NodeId previous = kNoNode, next = kNoNode;  // siblings of the same kind; roots are siblings
     NodeId chain = kNoNode;                     // next in the hash bucket
     std::int32_t state = -1;
     std::int32_t token_count = 0;
@@ -96,6 +98,7 @@ class PrefixIndex {
   Hash128 cut(Hash128 hash) const;
   NodeId allocate();
   void link_sibling(NodeId parent, NodeId id);
+  void link_first(NodeId& first, NodeId id);
   void link_bucket(NodeId id);
   void remove(NodeId id);
   void grow_buckets();
@@ -106,6 +109,7 @@ class PrefixIndex {
   std::vector<std::int32_t> pages_;   // [node][group], -1: none
   std::vector<NodeId> buckets_;       // power of two
   std::vector<NodeId> unused_;
+  NodeId first_root_ = kNoNode;
   std::int64_t live_ = 0;
 };
 

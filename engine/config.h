@@ -24,6 +24,7 @@ struct EngineConfig {
   int block_size = 16;                   // tokens per page: 16, 32, 48 or 64
   int max_num_seqs = 64;
   int max_num_waiting = 256;
+  std::int64_t max_waiting_tokens = 2'000'000;  // of the prompts that run and wait
   int max_num_batched_tokens = 512;
   std::int64_t max_model_len = 0;  // 0: what the model says, within memory
   double step_target_ms = 100;
@@ -44,6 +45,7 @@ struct ModelCard {
   std::string folder;
   std::int64_t context_max = 0;
   int vocab = 0;
+  std::int64_t hidden = 0;  // D
   std::vector<std::int32_t> eos_ids;
   // Sampling defaults of generation_config.json, by field name (temperature, top_p ...).
   std::map<std::string, double> generation_defaults;
@@ -55,6 +57,7 @@ struct ModelCard {
   std::int64_t weight_bytes = 0, kv_bytes = 0, kv_tokens = 0, state_slots = 0;
   std::int64_t kv_bytes_per_token = 0;
   int block_size = 0;
+  double read_bytes_per_second = 0;  // of memory, measured with the engine's threads; 0: unknown
   int max_num_seqs = 0;
   std::string fingerprint;
 };

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "engine/bandwidth.h"
 #include "engine/id_tokenizer.h"
 #include "engine/memory_plan.h"
 #include "engine/precision.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr double kAutoKvShare = 0.3;  // of the memory that is free once the weights are in
 constexpr int kNgramMax = 4;
-constexpr std::int64_t kWaitingTokensMax = 2'000'000;
 
 int allowed_processors() {
   cpu_set_t set;
@@ -131,6 +131,7 @@ void make_memory(const EngineConfig& config, const MemoryPlan& plan, EngineParts
   scheduler.waiting_tokens_max = std::numeric_limits<std::int64_t>::max() / 2;  // see submit()
   scheduler.context_max = plan.context_max;
   scheduler.step_target = from_seconds(config.step_target_ms / 1000);
+  scheduler.prefill_only_target = std::max(scheduler.step_target, scheduler.prefill_only_target);
   scheduler.drafts_max = drafts_of(config);
   scheduler.debug_preempt_every = config.debug_preempt_every;
   scheduler.debug_chunk_tokens = config.debug_chunk_tokens;
@@ -190,6 +191,7 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.folder = config.model;
   card.context_max = plan.context_max;
   card.vocab = loaded.spec.vocab;
+  card.hidden = loaded.spec.hidden;
   card.eos_ids = loaded.eos_ids;
   card.generation_defaults = defaults_of(loaded.defaults);
   card.isa = kernels::isa_name(resolved.isa);
@@ -248,6 +250,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   parts.model = std::make_unique<models::Model>(std::move(loaded.spec), std::move(loaded.weights),
                                                 resolved.options);
   parts.runner = std::make_unique<LoadedRunner>(*parts.model, resolved.threads);
+  parts.card.read_bytes_per_second = measure_read_bandwidth(*parts.runner);
   parts.clock = std::make_unique<SteadyClock>();
   parts.kernels = &kernels::kernels(resolved.isa);
   make_memory(config, plan, parts);
@@ -261,7 +264,7 @@ Result<std::unique_ptr<Engine>> create_engine(const EngineConfig& config) {
   threaded.limits.logprobs_max = config.max_logprobs;
   threaded.context_max = plan.context_max;
   threaded.choices_max = config.max_num_seqs + config.max_num_waiting;
-  threaded.prompt_tokens_max = kWaitingTokensMax;
+  threaded.prompt_tokens_max = config.max_waiting_tokens;
   StepLoopConfig loop;
   loop.draft_tokens_max = drafts_of(config);
   loop.invariant_check_every = config.invariant_check_every;

@@ -12,9 +12,14 @@
 #include "cache/cache_manager.h"
 #include "engine/config.h"
 #include "engine/output_token.h"
+#include "engine/pooling.h"
 #include "engine/sampling.h"
 #include "models/text/tokenizer.h"
 #include "scheduler/request.h"
+
+namespace quire::grammar {
+class CompiledGrammar;
+}
 
 namespace quire::engine {
 
@@ -25,7 +30,11 @@ enum class FinishReason { kNone, kStop, kLength, kAbort, kError, kTimeout };
 struct Usage {
   std::int64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
   std::int64_t draft_tokens = 0, accepted_draft_tokens = 0;
+  // Of the drafts, those out of the request's predicted text.
+  std::int64_t predicted_tokens = 0, accepted_predicted_tokens = 0;
+  std::int64_t reasoning_tokens = 0;  // inside the reasoning's markers
   int preemptions = 0;
+  cache::MissedTokens missed = {};  // of the prompt
 };
 
 // Times on the engine's clock. queued = arrival .. first_scheduled, prefill = .. first_token,
@@ -47,6 +56,7 @@ struct Output {
   std::string stop_reason;  // the stop string or "token:ID" that matched, empty for EOS
   Error error;              // with kError
   // With the finish only:
+  std::vector<float> embedding;  // [D] of a request that pools
   Usage usage;
   Timings timings;
 };
@@ -55,9 +65,24 @@ struct Output {
 // is not called again.
 using OutputSink = std::function<void(Output&&)>;
 
+// How an answer's reasoning is told from the rest: by token ids. Without `end` nothing is counted.
+struct ReasoningMarkers {
+  std::vector<std::int32_t> begin, end;
+  bool open = false;             // the prompt ends inside the reasoning
+  std::int64_t tokens_max = -1;  // after so many tokens inside, `end` is forced; -1: no limit
+};
+
 struct GenerateRequest {
   std::vector<std::int32_t> prompt;
   SamplingParams sampling;
+  // Other than kNone: the prompt's vector is wanted and nothing is generated; max_tokens must be 0.
+  Pooling pooling = Pooling::kNone;
+  // What the output must match; it ends where the grammar can only end. An end token may come only
+  // where the output is complete. May be null.
+  std::shared_ptr<grammar::CompiledGrammar> grammar;
+  ReasoningMarkers reasoning;
+  // Special tokens that stay in the text although sampling.skip_special_tokens is set.
+  std::vector<std::int32_t> visible_special_ids;
   int n = 1;  // choices; choice i draws from (seed, i) and shares the prompt's pages
   int priority = 0;
   Time timeout = Time::max();           // from submission
@@ -67,11 +92,12 @@ struct GenerateRequest {
 
 struct EngineStats {
   int running = 0, waiting = 0;
+  std::int64_t open_prompt_tokens = 0;  // of the requests that run and wait
   std::uint64_t steps = 0, preemptions = 0;
   cache::CacheStats cache;
   std::uint64_t prompt_tokens = 0, generation_tokens = 0, cached_prompt_tokens = 0;
   std::uint64_t drafts = 0, draft_tokens = 0, accepted_draft_tokens = 0;
-  std::vector<std::uint64_t> accepted_per_position;
+  std::vector<std::uint64_t> drafted_per_position, accepted_per_position;
   std::uint64_t nan_rows = 0;         // requests that ended since their logits were not finite
   std::uint64_t unknown_cancels = 0;  // of requests that had finished, or never were
   Time last_step_at = {};             // a step or an idle heartbeat: the watchdog's evidence
@@ -86,10 +112,13 @@ struct RequestInfo {
   RequestId id = 0;
   int choice = 0;
   bool running = false;  // was scheduled at least once
-  std::int64_t prompt_tokens = 0, computed_tokens = 0, output_tokens = 0;
+  std::int64_t prompt_tokens = 0, computed_tokens = 0, output_tokens = 0, max_tokens = 0;
   int preemptions = 0;
   Time arrival = {};
 };
+
+struct LiveView;      // engine/live_view.h
+struct LiveViewWish;  // engine/live_view.h
 
 // Thread-safe but for construction. Destruction cancels what is left and joins the engine thread.
 class Engine {
@@ -111,6 +140,10 @@ class Engine {
     std::int64_t pages_freed = 0, states_freed = 0;
   };
   virtual CacheReset reset_cache() = 0;
+
+  // Calls `done` once, on the engine thread between two steps, with what an observer can see then;
+  // it must not block. Nothing is gathered for it while nobody asks, but for a ring of steps.
+  virtual void observe(const LiveViewWish& wish, std::function<void(LiveView&&)> done) = 0;
 
   virtual EngineStats stats() const = 0;
   virtual std::vector<RequestInfo> requests() const = 0;

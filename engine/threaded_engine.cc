@@ -31,7 +31,11 @@ struct Cancellation {
 struct CacheResetOrder {
   std::promise<Engine::CacheReset> done;
 };
-using Command = std::variant<Submission, Cancellation, CacheResetOrder>;
+struct Observation {
+  LiveViewWish wish;
+  std::function<void(LiveView&&)> done;
+};
+using Command = std::variant<Submission, Cancellation, CacheResetOrder, Observation>;
 
 class ThreadedEngine final : public Engine {
  public:
@@ -54,6 +58,7 @@ class ThreadedEngine final : public Engine {
   void cancel(RequestId id) override;
   bool drain(Time timeout) override;
   CacheReset reset_cache() override;
+  void observe(const LiveViewWish& wish, std::function<void(LiveView&&)> done) override;
   EngineStats stats() const override;
   std::vector<RequestInfo> requests() const override;
   bool healthy(Time window) const override;
@@ -119,6 +124,12 @@ Status ThreadedEngine::check(const GenerateRequest& request) const {
     if (id >= 0 && id < config_.limits.vocab) continue;
     return fail_at("prompt", ErrorCode::kInvalid,
                    "prompt: token id {} is outside the vocabulary of {}", id, config_.limits.vocab);
+  }
+  if (request.pooling != Pooling::kNone &&
+      (parts_.runner->hidden() == 0 || request.sampling.max_tokens != 0)) {
+    return fail_at("pooling", ErrorCode::kUnsupported,
+                   "pooling needs a model with hidden states and max_tokens 0, got {}",
+                   request.sampling.max_tokens);
   }
   const auto prompt = static_cast<std::int64_t>(request.prompt.size());
   if (request.sampling.max_tokens > config_.context_max - prompt) {
@@ -212,12 +223,22 @@ Engine::CacheReset ThreadedEngine::reset_cache() {
   return done.get();
 }
 
+void ThreadedEngine::observe(const LiveViewWish& wish, std::function<void(LiveView&&)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    inbox_since_ = std::min(inbox_since_, parts_.clock->now());
+    inbox_.emplace_back(Observation{wish, std::move(done)});
+  }
+  wake_.notify_one();
+}
+
 EngineStats ThreadedEngine::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = stats_;
   // The snapshot is of the last step; what was submitted and what ended since is known exactly.
   stats.running = std::min(stats.running, open_choices_);
   stats.waiting = open_choices_ - stats.running;
+  stats.open_prompt_tokens = open_prompt_tokens_;
   stats.unknown_cancels = unknown_cancels_;
   return stats;
 }
@@ -260,6 +281,8 @@ void ThreadedEngine::run_commands(std::vector<Command>& commands) {
       accept(std::move(*submission));
     } else if (auto* cancellation = std::get_if<Cancellation>(&command)) {
       unknown += loop_.cancel(cancellation->id) ? 0 : 1;
+    } else if (auto* observation = std::get_if<Observation>(&command)) {
+      observation->done(loop_.view(observation->wish));
     } else {
       const auto reset = loop_.reset_cache();
       std::get<CacheResetOrder>(command).done.set_value({reset.pages, reset.states});

@@ -71,7 +71,10 @@ Scheduler::Impl::Try Scheduler::Impl::try_admit(Budget& budget, Request& request
   request.bypassed = 0;
   request.enter(RequestState::kRunning);
   running.insert(&request);
-  if (request.trace.preemptions == 0) request.trace.cached_tokens = admission->computed;
+  if (request.trace.preemptions == 0) {
+    request.trace.cached_tokens = admission->computed;
+    request.trace.missed = admission->missed;
+  }
   const std::int64_t rows = std::max<std::int64_t>(1, prefill_rows(budget, request));
   const std::int64_t end = cache.grow(request.sequence, request.computed + rows);
   CHECK(end > request.computed, "request {} was admitted without a page", request.input.id);

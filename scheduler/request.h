@@ -76,6 +76,7 @@ struct RequestTrace {
   Time first_scheduled = Time::zero();  // zero: never
   std::int64_t prompt_tokens = 0;
   std::int64_t cached_tokens = 0;    // prefix hit at first admission
+  cache::MissedTokens missed = {};   // likewise
   std::int64_t computed_tokens = 0;  // tokens run, recomputation included
   int preemptions = 0;
   std::int64_t draft_tokens = 0, accepted_draft_tokens = 0;

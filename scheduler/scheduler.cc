@@ -110,6 +110,11 @@ std::optional<RequestTrace> Scheduler::trace(RequestId id) const {
   return std::nullopt;
 }
 
+Scheduler::Standing Scheduler::standing(RequestId id) const {
+  const Request* request = impl_->find(id);
+  return request == nullptr ? Standing{} : Standing{request->sequence, request->computed};
+}
+
 bool Scheduler::has_work() const { return !impl_->requests.empty(); }
 
 Time Scheduler::next_deadline() const {

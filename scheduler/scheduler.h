@@ -22,6 +22,8 @@ struct SchedulerConfig {
   std::int64_t waiting_tokens_max = 2'000'000;
   std::int64_t context_max = 0;  // prompt + output
   Time step_target = std::chrono::milliseconds(100);
+  // Of a step in which nobody decodes: no stream waits for it, and tall steps cost less a token.
+  Time prefill_only_target = std::chrono::seconds(1);
   int prefill_tokens_min = 16;  // floor of prefill progress in a step with waiting prefill work
   int look_past_max = 8;        // waiting requests skipped in a step since they do not fit
   int drafts_max = 8;
@@ -70,6 +72,13 @@ class Scheduler {
   // Valid until the next commit() or cancel(); empty for unknown ids.
   std::span<const std::int32_t> tokens(RequestId id) const;
   std::optional<RequestTrace> trace(RequestId id) const;  // of the same ones
+  // Where a request stands: its sequence in the cache, -1 while it waits, and its leading tokens
+  // that are computed.
+  struct Standing {
+    cache::SequenceId sequence = -1;
+    std::int64_t computed = 0;
+  };
+  Standing standing(RequestId id) const;
   bool has_work() const;
   // The earliest deadline of all requests, so that an idle engine knows when to wake.
   Time next_deadline() const;

@@ -27,7 +27,7 @@ ApiError api_error(const Error& error) {
     case ErrorCode::kInternal:
       break;
   }
-  return ApiError{kind, error.message, error.param, {}};
+  return ApiError{kind, error.message, error.param};
 }
 
 std::string error_body(const ApiError& error) {
@@ -47,7 +47,7 @@ HttpResponse error_response(const ApiError& error) {
   response.status = error.kind.status;
   response.body = error_body(error);
   if (error.kind.status == 429 || error.kind.status == 503) {
-    response.fields.push_back({"Retry-After", "1"});
+    response.fields.push_back({"Retry-After", std::to_string(error.retry_after_s)});
   } else if (error.kind.status >= 500) {
     response.fields.push_back({"x-should-retry", "false"});
   }

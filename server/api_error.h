@@ -39,6 +39,7 @@ struct ApiError {
   std::string message;
   std::string param = {};
   std::vector<std::pair<std::string, std::int64_t>> numbers = {};  // further members of the error
+  int retry_after_s = 1;  // with 429 and 503: when trying again may help
 };
 
 template <class... Args>

@@ -6,7 +6,13 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "models/text/answer/answer_format.h"
 #include "models/text/chat_messages.h"
+#include "server/pooling_setup.h"
+
+namespace quire::grammar {
+class GrammarStore;
+}
 
 namespace quire::server {
 
@@ -17,6 +23,10 @@ struct Backend {
   engine::Engine* engine = nullptr;
   ChatRenderer render_chat;              // empty: the checkpoint has no template
   std::vector<std::string> model_names;  // the first is the one that answers carry
+  PoolingSetup pooling;                  // what else the model is good for
+  std::size_t prompt_bytes_max = 0;      // longer texts cannot fit the context; 0: no bound
+  text::AnswerFormat answer_format;      // how the model spells reasoning and calls
+  grammar::GrammarStore* grammars = nullptr;
 };
 
 // Limits and habits that the operator sets.
@@ -24,6 +34,10 @@ struct RequestPolicy {
   bool strict_fields = false;
   int logprobs_max = 20;
   double timeout_s = 600;
+  bool receipts = false;  // in every answer, not only where the request asks for one
+  // What may run and wait: see EngineConfig. For Retry-After; the engine enforces them.
+  std::int64_t choices_max = 0;
+  std::int64_t prompt_tokens_max = 0;
 };
 
 }  // namespace quire::server

@@ -3,12 +3,20 @@
 #include "server/generation.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
+#include "server/embeddings.h"
 #include "server/ids.h"
-#include "server/openai_response.h"
+#include "server/infill.h"
+#include "server/messages_request.h"
+#include "server/openai_request.h"
+#include "server/prompt_batch.h"
+#include "server/rerank.h"
+#include "server/responses_request.h"
 #include "server/sse_writer.h"
 
 namespace quire::server {
@@ -16,6 +24,47 @@ namespace quire::server {
 using engine::FinishReason;
 
 namespace {
+
+// What the output brings to the answer of its choice. Every output once, in order.
+text::AnswerEvents answer_events(const GenerationPlan& plan, const engine::Output& output,
+                                 ChoiceState& state) {
+  text::AnswerEvents events;
+  if (!plan.answer.parser) {
+    text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
+    return events;
+  }
+  if (!state.parser) state.parser = std::make_unique<text::AnswerParser>(*plan.answer.parser);
+  events = state.parser->push(output.text);
+  if (output.finish == FinishReason::kNone) return events;
+  const bool cut = output.finish != FinishReason::kStop;
+  for (text::AnswerEvent& event : state.parser->finish(cut)) {
+    if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
+      events.push_back(std::move(event));
+    } else {
+      text::add_event(events, event.kind, event.text, event.call_idx);
+    }
+  }
+  return events;
+}
+
+struct Dialects {
+  const Backend& backend;
+  const RequestPolicy& policy;
+  const std::shared_ptr<ResponseStore>& responses;
+
+  tl::expected<GenerationPlan, ApiError> plan(Endpoint endpoint, std::string_view body) const {
+    switch (endpoint) {
+      case kResponses:
+        return plan_responses(body, backend, policy, responses);
+      case kMessages:
+        return plan_messages(body, backend, policy);
+      case kInfill:
+        return plan_infill(body, backend, policy);
+      default:
+        return plan_generation(endpoint, body, backend, policy);
+    }
+  }
+};
 
 ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
 
@@ -30,15 +79,17 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
         engine_(*service.backend_.engine),
         exchange_(std::move(exchange)),
         plan_(std::move(plan)),
-        formatter_(plan_, engine_, random_id()),
+        writer_(plan_.make_writer(plan_, engine_, random_id())),
         choices_(plan_.prompts.size() * static_cast<std::size_t>(plan_.n)),
         last_token_at_(choices_.size(), Time::zero()) {}
 
   // Worker thread. When it fails, fail() must follow: it cancels the prompts that were admitted,
   // after the answer, so that their abort cannot become the answer.
-  Status submit();
+  tl::expected<void, ApiError> submit();
   void begin();
   const ExchangePtr& exchange() const { return exchange_; }
+  // Any thread.
+  Json describe(Time now) const;
   // I/O thread.
   void fail(const ApiError& error);
 
@@ -62,17 +113,18 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   engine::Engine& engine_;
   ExchangePtr exchange_;
   GenerationPlan plan_;
-  AnswerFormatter formatter_;
+  std::unique_ptr<AnswerWriter> writer_;
   std::vector<ChoiceState> choices_;
   std::vector<Time> last_token_at_;
   std::vector<engine::RequestId> ids_;
   std::deque<Held> held_;  // came before begin(), or while the client was slow
+  std::atomic<std::int64_t> generated_{0};
   std::size_t finished_ = 0;
   bool begun_ = false;
   bool answered_ = false;
 };
 
-Status GenerationTask::submit() {
+tl::expected<void, ApiError> GenerationTask::submit() {
   for (std::size_t i = 0; i < plan_.prompts.size(); ++i) {
     auto sink = [self = shared_from_this(), i](engine::Output&& output) {
       const Time at = SteadyClock().now();
@@ -81,8 +133,12 @@ Status GenerationTask::submit() {
       });
     };
     auto id = engine_.submit(std::move(plan_.prompts[i].request), std::move(sink));
-    if (!id) return tl::unexpected(id.error());
+    if (!id) {
+      return tl::unexpected(
+          service_.refusal(id.error(), {plan_.n, plan_.prompts[i].prompt_tokens}));
+    }
     ids_.push_back(*id);
+    service_.own(this, *id);
   }
   return {};
 }
@@ -99,6 +155,28 @@ void GenerationTask::begin() {
     });
     self->release_held();
   });
+}
+
+Json GenerationTask::describe(Time now) const {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t max_tokens = 0;
+  for (const PromptPlan& prompt : plan_.prompts) {
+    prompt_tokens += prompt.prompt_tokens;
+    max_tokens += prompt.max_tokens * plan_.n;
+  }
+  Json out = Json::object();
+  out["id"] = exchange_->request_id;
+  out["object"] = "request";
+  out["path"] = exchange_->request.path;
+  out["model"] = plan_.model;
+  out["stream"] = plan_.stream;
+  out["choices"] = choices_.size();
+  out["prompt_tokens"] = prompt_tokens;
+  out["generated_tokens"] = generated_.load();
+  out["max_tokens"] = max_tokens;
+  out["state"] = generated_ > 0 ? "generating" : "waiting";
+  out["age_ms"] = to_seconds(now - exchange_->arrival) * 1e3;
+  return out;
 }
 
 void GenerationTask::cancel_all() {
@@ -144,6 +222,7 @@ void GenerationTask::observe_tokens(std::size_t index, const engine::Output& out
   }
   last_token_at_[index] = at;
   state.token_count += count;
+  generated_ += count;
 }
 
 void GenerationTask::observe_finish(std::size_t index, std::size_t prompt_idx) {
@@ -154,6 +233,8 @@ void GenerationTask::observe_finish(std::size_t index, std::size_t prompt_idx) {
   const auto end = begin + plan_.n;
   const bool complete = std::all_of(
       begin, end, [](const ChoiceState& choice) { return choice.finish != FinishReason::kNone; });
+  const std::int64_t left = complete ? plan_.prompts[prompt_idx].prompt_tokens : 0;
+  service_.finish_rate_.observe(left, SteadyClock().now());
   if (!complete) return;
   FinishedPrompt prompt;
   prompt.prompt_tokens = plan_.prompts[prompt_idx].prompt_tokens;
@@ -178,7 +259,7 @@ void GenerationTask::deliver(std::size_t index, engine::Output output) {
 
 void GenerationTask::collect(std::size_t index, engine::Output output) {
   ChoiceState& state = choices_[index];
-  state.text += output.text;
+  state.answer.apply(answer_events(plan_, output, state));
   if (!output.prompt_tokens.empty()) state.prompt_tokens = std::move(output.prompt_tokens);
   if (plan_.logprobs >= 0 || plan_.return_token_ids) {
     std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(state.tokens));
@@ -190,7 +271,7 @@ void GenerationTask::answer_if_complete() {
   if (!begun_ || answered_ || finished_ < choices_.size()) return;
   answered_ = true;
   HttpResponse response;
-  response.body = formatter_.whole(choices_);
+  response.body = writer_->whole(choices_);
   exchange_->respond(std::move(response));
 }
 
@@ -214,14 +295,15 @@ void GenerationTask::release_held() {
 
 void GenerationTask::send(std::size_t index, const engine::Output& output) {
   if (!output.prompt_tokens.empty()) choices_[index].prompt_tokens = output.prompt_tokens;
-  std::string bytes = sse_event(formatter_.chunk(index, output, choices_));
+  const text::AnswerEvents events = answer_events(plan_, output, choices_[index]);
+  choices_[index].answer.apply(events);
+  std::string bytes = writer_->piece({index, &output, &events}, choices_);
   const bool last = finished_ == choices_.size() && held_.empty();
   if (!last) {
     exchange_->write(bytes);
     return;
   }
-  if (plan_.include_usage) bytes += sse_event(formatter_.usage_chunk(choices_));
-  bytes += kSseDone;
+  bytes += writer_->stream_end(choices_);
   answered_ = true;
   exchange_->end(bytes);
 }
@@ -231,7 +313,7 @@ void GenerationTask::fail(const ApiError& error) {
   answered_ = true;
   held_.clear();
   if (begun_ && plan_.stream) {
-    exchange_->end(sse_event(error_body(error)) + std::string(kSseDone));
+    exchange_->end(writer_->stream_error(error));
   } else {
     exchange_->respond(error_response(error));
   }
@@ -253,15 +335,90 @@ bool GenerationService::remember(const std::shared_ptr<GenerationTask>& task) {
 void GenerationService::forget(const GenerationTask* task) {
   const std::lock_guard lock(mutex_);
   std::erase_if(tasks_, [task](const auto& known) { return known.get() == task; });
+  std::erase_if(owners_, [task](const auto& entry) { return entry.second == task; });
+}
+
+void GenerationService::own(const GenerationTask* task, engine::RequestId id) {
+  const std::lock_guard lock(mutex_);
+  const bool known = std::any_of(tasks_.begin(), tasks_.end(),
+                                 [task](const auto& other) { return other.get() == task; });
+  if (known) owners_[id] = task;
+}
+
+std::string GenerationService::request_id_of(engine::RequestId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(id);
+  return found == owners_.end() ? std::string() : found->second->exchange()->request_id;
+}
+
+ApiError GenerationService::refusal(const Error& error, const Excess& wanted) const {
+  ApiError out = api_error(error);
+  if (error.code != ErrorCode::kOverloaded) return out;
+  const engine::EngineStats stats = backend_.engine->stats();
+  const std::int64_t open = stats.running + stats.waiting;
+  const Excess excess{std::max<std::int64_t>(0, open + wanted.choices - policy_.choices_max),
+                      std::max<std::int64_t>(0, stats.open_prompt_tokens + wanted.prompt_tokens -
+                                                    policy_.prompt_tokens_max)};
+  double seconds = finish_rate_.seconds_until(excess, SteadyClock().now());
+  if (seconds < 0) {  // nothing has finished yet: when the first one must, at one token a step
+    std::int64_t steps = std::numeric_limits<std::int64_t>::max();
+    for (const engine::RequestInfo& info : backend_.engine->requests()) {
+      steps = std::min(steps, info.max_tokens - info.output_tokens);
+    }
+    seconds = static_cast<double>(steps) * stats.step_seconds_last;
+  }
+  out.retry_after_s = retry_after_seconds(seconds);
+  return out;
+}
+
+HttpResponse GenerationService::list() const {
+  Json data = Json::array();
+  const Time now = SteadyClock().now();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::shared_ptr<GenerationTask>& task : tasks_) data.push_back(task->describe(now));
+  }
+  HttpResponse response;
+  response.body = dump_json({{"object", "list"}, {"data", std::move(data)}});
+  return response;
+}
+
+std::size_t GenerationService::cancel(const std::string& request_id) {
+  constexpr ErrorKind kCancelled{400, "invalid_request_error", "request_cancelled"};
+  std::size_t count = 0;
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<GenerationTask>& task : tasks_) {
+    if (task->exchange()->request_id != request_id) continue;
+    ++count;
+    task->exchange()->post([task, kCancelled] {
+      task->fail({kCancelled, "the request was cancelled through /v1/requests"});
+    });
+  }
+  return count;
+}
+
+void GenerationService::run_pooling(Endpoint endpoint, const ExchangePtr& exchange) const {
+  const std::string& body = exchange->request.body;
+  auto batch = endpoint == kEmbeddings ? plan_embeddings(body, backend_, policy_)
+                                       : plan_ranking(endpoint, body, backend_, policy_);
+  if (!batch) {
+    exchange->post([exchange, error = batch.error()] { exchange->respond(error_response(error)); });
+    return;
+  }
+  batch->refuse = [this](const Error& error, const engine::GenerateRequest& request) {
+    return refusal(error, {1, static_cast<std::int64_t>(request.prompt.size())});
+  };
+  run_prompt_batch(*backend_.engine, exchange, std::move(*batch));
 }
 
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
-  auto plan = plan_generation(endpoint, exchange->request.body, backend_, policy_);
+  auto plan = Dialects{backend_, policy_, responses_}.plan(endpoint, exchange->request.body);
   if (!plan) {
     exchange->post([exchange, error = plan.error()] { exchange->respond(error_response(error)); });
     return;
   }
   exchange->request.body = {};
+  plan->arrival = exchange->arrival;
   metrics_.observe_unknown_fields(plan->warnings.size());
   for (const std::string& warning : plan->warnings) log(LogLevel::kDebug, "{}", warning);
   const auto task = std::make_shared<GenerationTask>(*this, exchange, std::move(*plan));
@@ -269,9 +426,9 @@ void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
     exchange->post([task] { task->fail(shutting_down()); });
     return;
   }
-  if (const Status submitted = task->submit(); !submitted) {
+  if (const auto submitted = task->submit(); !submitted) {
     forget(task.get());
-    exchange->post([task, error = api_error(submitted.error())] { task->fail(error); });
+    exchange->post([task, error = submitted.error()] { task->fail(error); });
     return;
   }
   task->begin();

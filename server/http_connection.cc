@@ -2,7 +2,6 @@
 // connection costs little more than its socket.
 #include "server/http_connection.h"
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <cstdio>
 #include <utility>
@@ -24,13 +23,14 @@ Time steady_now() { return SteadyClock().now(); }
 class Connection::ConnectionExchange final : public Exchange {
  public:
   explicit ConnectionExchange(Connection& connection)
-      : connection_(connection.weak_from_this()), executor_(connection.socket_.get_executor()) {}
+      : connection_(connection.weak_from_this()), executor_(connection.stream_.executor()) {}
 
   void post(std::function<void()> task) override { net::post(executor_, std::move(task)); }
 
   void respond(HttpResponse response) override {
     const auto connection = open();
     if (!connection) return;
+    connection->shared_->handler->decorate(request, response);
     connection->send_response(response, request.method != "HEAD");
     connection->finish_exchange(response.status);
   }
@@ -41,6 +41,7 @@ class Connection::ConnectionExchange final : public Exchange {
     streaming_ = true;
     is_chunked_ = request.version_minor == 1;
     if (!is_chunked_) connection->close_after_answer_ = true;
+    connection->shared_->handler->decorate(request, head);
     HeadOptions options;
     options.framing = is_chunked_ ? BodyFraming::kChunked : BodyFraming::kUntilEnd;
     options.keep_alive = !connection->close_after_answer_;
@@ -112,8 +113,8 @@ class Connection::ConnectionExchange final : public Exchange {
   bool is_chunked_ = true;
 };
 
-Connection::Connection(net::ip::tcp::socket socket, std::shared_ptr<ConnectionShared> shared)
-    : socket_(std::move(socket)), shared_(std::move(shared)), parser_(shared_->limits) {
+Connection::Connection(ByteStream stream, std::shared_ptr<ConnectionShared> shared)
+    : stream_(std::move(stream)), shared_(std::move(shared)), parser_(shared_->limits) {
   ++shared_->open;
 }
 
@@ -123,9 +124,6 @@ Connection::~Connection() {
 }
 
 void Connection::start() {
-  boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(net::ip::tcp::no_delay(true), ignored);
   since_ = steady_now();
   arm_read();
 }
@@ -142,31 +140,38 @@ void Connection::arm_read() {
   const bool full = exchange_ && in_.size() - in_begin_ > shared_->limits.pipelined_bytes;
   if (reading_ || closed_ || peer_closed_ || full) return;
   reading_ = true;
-  socket_.async_wait(net::ip::tcp::socket::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->reading_ = false;
-                       if (self->closed_) return;
-                       if (error) {
-                         self->close();
-                       } else {
-                         self->on_readable();
-                         self->arm_read();
-                       }
-                     });
+  stream_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
+    self->reading_ = false;
+    if (self->closed_) return;
+    if (error) {
+      self->close();
+    } else {
+      self->on_readable();
+      self->arm_read();
+    }
+  });
 }
 
 void Connection::on_readable() {
   static thread_local std::string buffer(64u << 10, '\0');
-  boost::system::error_code error;
-  const std::size_t count = socket_.read_some(net::buffer(buffer), error);
-  if (error == net::error::would_block || error == net::error::try_again) return;
-  if (error == net::error::eof) {
-    on_end_of_input();
-  } else if (error) {
-    close();
-  } else if (phase_ == Phase::kOpen) {
-    in_.append(buffer, 0, count);
-    pump();
+  const IoResult got = stream_.read(buffer);
+  switch (got.outcome) {
+    case IoOutcome::kMoved:
+      if (phase_ != Phase::kOpen) return;
+      in_.append(buffer, 0, got.count);
+      pump();
+      return;
+    case IoOutcome::kWaitReadable:
+      return;
+    case IoOutcome::kWaitWritable:  // a handshake's answer does not fit the socket's buffer
+      if (!writing_) arm_write();
+      return;
+    case IoOutcome::kEnd:
+      on_end_of_input();
+      return;
+    case IoOutcome::kFailed:
+      close();
+      return;
   }
 }
 
@@ -233,7 +238,8 @@ bool Connection::answer_early() {
 void Connection::refuse(const HttpFailure& failure) {
   log(LogLevel::kDebug, "refused a message: {} {}", failure.status, failure.message);
   close_after_answer_ = true;
-  const HttpResponse response = shared_->handler->describe(failure);
+  HttpResponse response = shared_->handler->describe(failure);
+  shared_->handler->decorate(parser_.request(), response);
   HeadOptions options;
   options.keep_alive = false;
   const std::string id = random_id();
@@ -267,7 +273,8 @@ void Connection::dispatch() {
 void Connection::send_response(const HttpResponse& response, bool has_body) {
   if (shared_->draining) close_after_answer_ = true;
   HeadOptions options;
-  options.framing = response.status == 204 ? BodyFraming::kNone : BodyFraming::kLength;
+  const bool bodyless = response.status == 204 || response.status == 304;
+  options.framing = bodyless ? BodyFraming::kNone : BodyFraming::kLength;
   options.keep_alive = !close_after_answer_;
   options.request_id = exchange_->request_id;
   options.processing_ms = to_seconds(steady_now() - exchange_->arrival) * 1e3;
@@ -289,18 +296,16 @@ void Connection::queue(std::string_view bytes) {
 void Connection::flush() {
   if (closed_ || writing_) return;
   while (pending_bytes() > 0) {
-    boost::system::error_code error;
-    const std::size_t count =
-        socket_.write_some(net::buffer(out_.data() + out_begin_, pending_bytes()), error);
-    if (error == net::error::would_block || error == net::error::try_again) {
+    const IoResult sent = stream_.write(std::string_view(out_).substr(out_begin_));
+    if (sent.outcome == IoOutcome::kWaitWritable) {
       arm_write();
       return;
     }
-    if (error) {
+    if (sent.outcome != IoOutcome::kMoved) {
       close();
       return;
     }
-    out_begin_ += count;
+    out_begin_ += sent.count;
     on_progress();
   }
   after_flush();
@@ -308,16 +313,17 @@ void Connection::flush() {
 
 void Connection::arm_write() {
   writing_ = true;
-  socket_.async_wait(net::ip::tcp::socket::wait_write,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->writing_ = false;
-                       if (self->closed_) return;
-                       if (error) {
-                         self->close();
-                       } else {
-                         self->flush();
-                       }
-                     });
+  stream_.wait_writable([self = shared_from_this()](const boost::system::error_code& error) {
+    self->writing_ = false;
+    if (self->closed_) return;
+    if (error) {
+      self->close();
+    } else if (self->stream_.ready()) {
+      self->flush();
+    } else {
+      self->on_readable();
+    }
+  });
 }
 
 void Connection::on_progress() {
@@ -341,8 +347,7 @@ void Connection::after_flush() {
   if (exchange_) return;
   set_busy(false);
   if (phase_ == Phase::kFlushing) {
-    boost::system::error_code ignored;
-    socket_.shutdown(net::ip::tcp::socket::shutdown_send, ignored);
+    stream_.shut_down_sending();
     phase_ = Phase::kLingering;
     since_ = steady_now();
     if (peer_closed_) close();
@@ -369,8 +374,7 @@ void Connection::finish_exchange(int status) {
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
   set_busy(false);
   if (const auto exchange = std::exchange(exchange_, nullptr)) {
     constexpr int kClientClosed = 499;
@@ -406,7 +410,7 @@ void Connection::tick(Time now) {
     }
   } else if (phase_ == Phase::kOpen && pending_bytes() == 0) {
     if (parser_.idle()) {
-      if (now - since_ > timeouts.idle) close();
+      if (now - since_ > (stream_.ready() ? timeouts.idle : timeouts.head)) close();
     } else if (parser_.state() == HttpParser::State::kHead) {
       if (now - since_ > timeouts.head) refuse({408, "the header section took too long"});
     } else if (now - since_ >

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <memory>
 #include <string>
 
+#include "server/byte_stream.h"
 #include "server/http_exchange.h"
 #include "server/http_parser.h"
 #include "server/http_writer.h"
@@ -29,7 +28,7 @@ struct ConnectionShared {
 // 3. closed_ is final: the socket is closed and the exchange, if any, was told.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(boost::asio::ip::tcp::socket socket, std::shared_ptr<ConnectionShared> shared);
+  Connection(ByteStream stream, std::shared_ptr<ConnectionShared> shared);
   ~Connection();
 
   void start();
@@ -62,7 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_response(const HttpResponse& response, bool has_body);
   std::size_t pending_bytes() const { return out_.size() - out_begin_; }
 
-  boost::asio::ip::tcp::socket socket_;
+  ByteStream stream_;
   std::shared_ptr<ConnectionShared> shared_;
   HttpParser parser_;
   std::shared_ptr<ConnectionExchange> exchange_;

@@ -57,6 +57,8 @@ class RequestHandler {
   virtual void handle(ExchangePtr exchange) = 0;
   // The body of an answer to a message that was refused before it reached a handler.
   virtual HttpResponse describe(const HttpFailure& failure) = 0;
+  // Adds what every answer to the request carries, refusals included. On the I/O thread.
+  virtual void decorate(const HttpRequest& request, HttpResponse& response) = 0;
   // After the last byte of an answer was queued, or the client has gone (status 499).
   virtual void observe(const HttpRequest& request, int status, double seconds) = 0;
 };

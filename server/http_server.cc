@@ -5,9 +5,12 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <cstring>
+#include <filesystem>
 #include <thread>
 #include <unordered_set>
 #include <vector>
@@ -18,6 +21,8 @@
 namespace quire::server {
 namespace net = boost::asio;
 using Tcp = net::ip::tcp;
+using Local = net::local::stream_protocol;
+using Acceptor = net::basic_socket_acceptor<net::generic::stream_protocol>;
 namespace {
 
 constexpr std::chrono::milliseconds kAcceptBackOff{100};
@@ -82,21 +87,26 @@ struct HttpServer::Impl {
   }
 
   Status open();
+  Status open_tcp();
+  Status open_local();
   void accept_next();
   void accept_later();
 
   HttpServerOptions options;
   std::shared_ptr<ConnectionShared> shared;
   std::vector<std::unique_ptr<IoThread>> threads;
-  Tcp::acceptor acceptor{threads.front()->context};
+  Acceptor acceptor{threads.front()->context};
   net::steady_timer back_off{threads.front()->context};
   std::size_t next_thread = 0;
   int bound_port = 0;
+  bool bound_path = false;  // the socket's file is ours to remove
   bool stopped = false;
   net::thread_pool workers;
 };
 
-Status HttpServer::Impl::open() {
+Status HttpServer::Impl::open() { return options.socket_path.empty() ? open_tcp() : open_local(); }
+
+Status HttpServer::Impl::open_tcp() {
   boost::system::error_code error;
   const auto failed = [&](const char* what) {
     return fail_at("port", ErrorCode::kIo, "cannot {} {}:{}: {}", what, options.host, options.port,
@@ -115,7 +125,45 @@ Status HttpServer::Impl::open() {
   acceptor.listen(net::socket_base::max_listen_connections, error);
   if (error) return failed("listen on");
   acceptor.non_blocking(true, error);
-  bound_port = acceptor.local_endpoint(error).port();
+  const auto bound = acceptor.local_endpoint(error);
+  Tcp::endpoint address;
+  address.resize(bound.size());
+  std::memcpy(address.data(), bound.data(), bound.size());
+  bound_port = address.port();
+  return {};
+}
+
+// A socket file that nobody listens on is a leftover and is replaced.
+Status HttpServer::Impl::open_local() {
+  const std::string& path = options.socket_path;
+  boost::system::error_code error;
+  const auto failed = [&](const char* what) {
+    return fail_at("uds", ErrorCode::kIo, "cannot {} {}: {}", what, path, error.message());
+  };
+  constexpr std::size_t kPathBytes = 107;
+  if (path.size() > kPathBytes) {
+    return fail_at("uds", ErrorCode::kInvalid, "--uds {} has {} bytes, the limit is {}", path,
+                   path.size(), kPathBytes);
+  }
+  const Local::endpoint endpoint(path);
+  std::error_code ignored;
+  if (std::filesystem::is_socket(path, ignored)) {
+    Local::socket probe(threads.front()->context);
+    probe.connect(endpoint, error);
+    if (!error) {
+      error = net::error::address_in_use;
+      return failed("bind");
+    }
+    std::filesystem::remove(path, ignored);
+  }
+  acceptor.open(endpoint.protocol(), error);
+  if (error) return failed("open a socket for");
+  acceptor.bind(endpoint, error);
+  if (error) return failed("bind");
+  bound_path = true;
+  acceptor.listen(net::socket_base::max_listen_connections, error);
+  if (error) return failed("listen on");
+  acceptor.non_blocking(true, error);
   return {};
 }
 
@@ -126,21 +174,22 @@ void HttpServer::Impl::accept_next() {
     return;
   }
   IoThread& thread = *threads[next_thread++ % threads.size()];
-  acceptor.async_accept(
-      thread.context, [this, &thread](const boost::system::error_code& error, Tcp::socket socket) {
-        if (error == net::error::operation_aborted) return;
-        if (error) {  // out of descriptors or memory: the backlog holds new clients meanwhile
-          log(LogLevel::kWarning, "cannot accept a connection: {}", error.message());
-          accept_later();
-          return;
-        }
-        const auto connection = std::make_shared<Connection>(std::move(socket), shared);
-        net::post(thread.context, [&thread, connection] {
-          thread.add(connection);
-          connection->start();
-        });
-        accept_next();
-      });
+  acceptor.async_accept(thread.context, [this, &thread](const boost::system::error_code& error,
+                                                        ByteStream::Socket socket) {
+    if (error == net::error::operation_aborted) return;
+    if (error) {  // out of descriptors or memory: the backlog holds new clients meanwhile
+      log(LogLevel::kWarning, "cannot accept a connection: {}", error.message());
+      accept_later();
+      return;
+    }
+    const auto connection =
+        std::make_shared<Connection>(ByteStream(std::move(socket), options.tls), shared);
+    net::post(thread.context, [&thread, connection] {
+      thread.add(connection);
+      connection->start();
+    });
+    accept_next();
+  });
 }
 
 void HttpServer::Impl::accept_later() {
@@ -167,10 +216,11 @@ Status HttpServer::listen() {
 int HttpServer::port() const { return impl_->bound_port; }
 
 std::string HttpServer::url() const {
+  if (!impl_->options.socket_path.empty()) return "unix:" + impl_->options.socket_path;
   const std::string& host = impl_->options.host;
   const bool is_ipv6 = host.find(':') != std::string::npos;
-  return is_ipv6 ? fmt::format("http://[{}]:{}", host, port())
-                 : fmt::format("http://{}:{}", host, port());
+  return fmt::format("{}://{}{}{}:{}", impl_->options.tls ? "https" : "http", is_ipv6 ? "[" : "",
+                     host, is_ipv6 ? "]" : "", port());
 }
 
 void HttpServer::run_on_worker(std::function<void()> task) {
@@ -209,6 +259,8 @@ void HttpServer::stop() {
   for (const auto& thread : impl_->threads) {
     if (thread->thread.joinable()) thread->thread.join();
   }
+  std::error_code ignored;
+  if (impl_->bound_path) std::filesystem::remove(impl_->options.socket_path, ignored);
 }
 
 }  // namespace quire::server

@@ -9,12 +9,15 @@
 #include "base/error.h"
 #include "server/http_exchange.h"
 #include "server/http_types.h"
+#include "server/tls.h"
 
 namespace quire::server {
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
-  int port = 8000;  // 0: the system picks one
+  int port = 8000;                             // 0: the system picks one
+  std::string socket_path;                     // of a Unix socket, instead of host and port
+  std::shared_ptr<const TlsContext> tls = {};  // null: unencrypted
   int io_threads = 2;
   int worker_threads = 2;
   std::size_t connections_max = 4096;
@@ -33,7 +36,7 @@ class HttpServer {
 
   // Binds, starts the threads and accepts. kIo when the address cannot be had.
   Status listen();
-  // The bound port, and "http://HOST:PORT".
+  // The bound port (0 with a Unix socket), and "http://HOST:PORT" or "unix:PATH".
   int port() const;
   std::string url() const;
 

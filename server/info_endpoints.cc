@@ -65,6 +65,15 @@ HttpResponse model_answer(const Backend& backend, std::int64_t created, const st
   return json_answer(model_json(backend, created, id));
 }
 
+HttpResponse cancelled_answer(const std::string& id, std::size_t count) {
+  if (count == 0) {
+    return error_response({kPathNotFound,
+                           fmt::format("no request \"{}\" is being answered", id.substr(0, 128)),
+                           "id"});
+  }
+  return json_answer({{"id", id}, {"object", "request"}, {"cancelled", true}, {"count", count}});
+}
+
 HttpResponse version_answer() { return json_answer({{"version", kVersion}}); }
 
 HttpResponse props_answer(const Backend& backend, const Settings& settings) {

@@ -1,11 +1,15 @@
 // Turns the body of a generating request into what the engine is asked and how to answer.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
+#include "server/answer_plan.h"
+#include "server/answer_writer.h"
 #include "server/backend.h"
 #include "server/request_fields.h"
 
@@ -19,9 +23,17 @@ struct PromptPlan {
   std::string echo;                      // the prompt's text, when it is to be repeated
 };
 
+struct GenerationPlan;
+// Makes the writer of a plan's answer; plan and engine outlive it. The last argument is a fresh id.
+using WriterMaker = std::function<std::unique_ptr<AnswerWriter>(
+    const GenerationPlan&, const engine::Engine&, std::string)>;
+
 // A validated request: nothing in it can fail but admission.
 struct GenerationPlan {
-  Endpoint endpoint = kCompletions;
+  Endpoint endpoint = kCompletions;  // kChat for every dialect that has messages
+  WriterMaker make_writer;
+  Time arrival = Time::zero();  // of the request, on the engine's clock
+  bool receipt = false;
   std::string model;
   bool stream = false;
   bool include_usage = false;
@@ -34,6 +46,7 @@ struct GenerationPlan {
   bool shows_prompt_logprobs = false;  // asked for by name, not only through echo
   int n = 1;
   std::vector<std::string> warnings;
+  AnswerPlan answer;
   std::vector<PromptPlan> prompts;  // at least one
 };
 
@@ -41,6 +54,11 @@ struct GenerationPlan {
 tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::string_view body,
                                                        const Backend& backend,
                                                        const RequestPolicy& policy);
+
+// The same for a body that is parsed.
+tl::expected<GenerationPlan, ApiError> plan_parsed(Endpoint endpoint, const Json& body,
+                                                   const Backend& backend,
+                                                   const RequestPolicy& policy);
 
 // The conversation of a chat, tokenize or apply-template body.
 tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "server/logprobs_json.h"
+#include "server/sse_writer.h"
+#include "server/usage_json.h"
 
 namespace quire::server {
 namespace {
@@ -40,80 +42,77 @@ Json stop_reason_json(FinishReason finish, const std::string& reason) {
   return reason;
 }
 
-Json finish_json(FinishReason finish) {
-  return finish == FinishReason::kNone ? Json(nullptr) : Json(finish_reason_name(finish));
+Json finish_json(const ChoiceState& state) {
+  return state.finish == FinishReason::kNone ? Json(nullptr) : Json(finish_reason_name(state));
 }
 
-struct Totals {
-  std::int64_t prompt = 0, completion = 0, cached = 0, drafts = 0, accepted = 0;
-};
-
-Totals totals(const GenerationPlan& plan, const std::vector<ChoiceState>& choices) {
-  Totals out;
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    const bool first_of_prompt = i % static_cast<std::size_t>(plan.n) == 0;
-    out.completion += choices[i].finish == FinishReason::kNone ? choices[i].token_count
-                                                               : choices[i].usage.completion_tokens;
-    out.drafts += choices[i].usage.draft_tokens;
-    out.accepted += choices[i].usage.accepted_draft_tokens;
-    if (first_of_prompt) out.cached += choices[i].usage.cached_tokens;
-  }
-  for (const PromptPlan& prompt : plan.prompts) out.prompt += prompt.prompt_tokens;
-  return out;
+Json call_json(const text::ToolCall& call) {
+  return {{"id", call.id},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
 }
 
-Json usage_json(const GenerationPlan& plan, const std::vector<ChoiceState>& choices) {
-  const Totals sum = totals(plan, choices);
-  Json usage = Json::object();
-  usage["prompt_tokens"] = sum.prompt;
-  usage["completion_tokens"] = sum.completion;
-  usage["total_tokens"] = sum.prompt + sum.completion;
-  usage["prompt_tokens_details"] = {{"cached_tokens", sum.cached}};
-  usage["completion_tokens_details"] = {
-      {"reasoning_tokens", 0},
-      {"accepted_prediction_tokens", sum.accepted},
-      {"rejected_prediction_tokens", sum.drafts - sum.accepted},
-  };
-  return usage;
+// content is null where only reasoning or calls came.
+Json message_json(const text::Answer& answer) {
+  Json message = Json::object();
+  message["role"] = "assistant";
+  const bool only_others =
+      answer.content.empty() && !(answer.calls.empty() && answer.reasoning.empty());
+  message["content"] = only_others ? Json(nullptr) : Json(answer.content);
+  message["refusal"] = nullptr;
+  if (!answer.reasoning.empty()) {
+    message["reasoning_content"] = answer.reasoning;
+    message["reasoning"] = answer.reasoning;
+  }
+  if (!answer.calls.empty()) {
+    Json calls = Json::array();
+    for (const text::ToolCall& call : answer.calls) calls.push_back(call_json(call));
+    message["tool_calls"] = std::move(calls);
+  }
+  return message;
 }
 
-// llama.cpp's timings: prefill and decode of the request as a whole.
-Json timings_json(const GenerationPlan& plan, const std::vector<ChoiceState>& choices) {
-  const Totals sum = totals(plan, choices);
-  Time scheduled = Time::max(), first = Time::max(), finished = Time::zero();
-  for (const ChoiceState& choice : choices) {
-    // A choice that ended early ends where it stands.
-    const engine::Timings& times = choice.timings;
-    const Time end = times.finished;
-    scheduled =
-        std::min(scheduled, times.first_scheduled > Time::zero() ? times.first_scheduled : end);
-    first = std::min(first, times.first_token > Time::zero() ? times.first_token : end);
-    finished = std::max(finished, end);
+// One fragment of a call: the first has the id and the whole name, later ones arguments only.
+void add_fragment(const text::AnswerEvent& event, Json& list) {
+  Json fragment = Json::object();
+  fragment["index"] = event.call_idx;
+  if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
+    fragment["id"] = event.call_id;
+    fragment["type"] = "function";
+    fragment["function"] = {{"name", event.text}, {"arguments", ""}};
+  } else if (!list.empty() && list.back()["index"] == event.call_idx) {
+    auto& arguments = list.back()["function"]["arguments"].get_ref<std::string&>();
+    arguments += event.text;
+    return;
+  } else {
+    fragment["function"] = {{"arguments", event.text}};
   }
-  const double prompt_ms = std::max(0.0, to_seconds(first - scheduled) * 1e3);
-  const double predicted_ms = std::max(0.0, to_seconds(finished - first) * 1e3);
-  const auto rate = [](std::int64_t count, double ms) {
-    return ms > 0 ? static_cast<double>(count) * 1e3 / ms : 0.0;
-  };
-  const auto each = [](std::int64_t count, double ms) {
-    return count > 0 ? ms / static_cast<double>(count) : 0.0;
-  };
-  const std::int64_t computed = sum.prompt - sum.cached;
-  Json out = Json::object();
-  out["cache_n"] = sum.cached;
-  out["prompt_n"] = computed;
-  out["prompt_ms"] = prompt_ms;
-  out["prompt_per_token_ms"] = each(computed, prompt_ms);
-  out["prompt_per_second"] = rate(computed, prompt_ms);
-  out["predicted_n"] = sum.completion;
-  out["predicted_ms"] = predicted_ms;
-  out["predicted_per_token_ms"] = each(sum.completion, predicted_ms);
-  out["predicted_per_second"] = rate(sum.completion, predicted_ms);
-  if (sum.drafts > 0) {
-    out["draft_n"] = sum.drafts;
-    out["draft_n_accepted"] = sum.accepted;
+  list.push_back(std::move(fragment));
+}
+
+Json delta_json(const text::AnswerEvents& events, bool first) {
+  using Kind = text::AnswerEvent::Kind;
+  Json delta = Json::object();
+  if (first) delta["role"] = "assistant";
+  std::string content;
+  std::string reasoning;
+  Json calls = Json::array();
+  for (const text::AnswerEvent& event : events) {
+    if (event.kind == Kind::kContent) {
+      content += event.text;
+    } else if (event.kind == Kind::kReasoning) {
+      reasoning += event.text;
+    } else {
+      add_fragment(event, calls);
+    }
   }
-  return out;
+  if (!reasoning.empty()) {
+    delta["reasoning_content"] = reasoning;
+    delta["reasoning"] = reasoning;
+  }
+  if (!content.empty() || (first && reasoning.empty() && calls.empty())) delta["content"] = content;
+  if (!calls.empty()) delta["tool_calls"] = std::move(calls);
+  return delta;
 }
 
 bool all_finished(const std::vector<ChoiceState>& choices) {
@@ -124,10 +123,10 @@ bool all_finished(const std::vector<ChoiceState>& choices) {
 
 }  // namespace
 
-std::string_view finish_reason_name(FinishReason reason) {
-  switch (reason) {
+std::string_view finish_reason_name(const ChoiceState& state) {
+  switch (state.finish) {
     case FinishReason::kStop:
-      return "stop";
+      return state.answer.calls.empty() ? "stop" : "tool_calls";
     case FinishReason::kLength:
     case FinishReason::kTimeout:
       return "length";
@@ -140,33 +139,6 @@ std::string_view finish_reason_name(FinishReason reason) {
   }
   return "none";
 }
-
-// The tokens that an answer or a chunk shows of one choice.
-struct AnswerFormatter::Parts {
-  std::span<const engine::OutputToken> tokens;
-  std::span<const engine::OutputToken> prompt_tokens;
-
-  Json logprobs(const GenerationPlan& plan, const text::Tokenizer& tokenizer,
-                std::int64_t& next_offset) const {
-    if (plan.logprobs < 0) return nullptr;
-    const LogprobsStyle style{plan.tokens_as_ids, plan.logprobs};
-    if (plan.endpoint == kChat) return chat_logprobs(tokenizer, tokens, style);
-    if (!plan.echo) return completion_logprobs(tokenizer, tokens, style, 0, next_offset);
-    std::vector<engine::OutputToken> all(prompt_tokens.begin(), prompt_tokens.end());
-    all.insert(all.end(), tokens.begin(), tokens.end());
-    return completion_logprobs(tokenizer, all, style, prompt_tokens.size(), next_offset);
-  }
-};
-
-AnswerFormatter::AnswerFormatter(const GenerationPlan& plan, const engine::Engine& engine,
-                                 std::string id)
-    : plan_(plan),
-      tokenizer_(engine.tokenizer()),
-      id_((plan.endpoint == kChat ? "chatcmpl-" : "cmpl-") + std::move(id)),
-      fingerprint_("quire-" + engine.card().fingerprint),
-      created_(std::chrono::duration_cast<std::chrono::seconds>(
-                   std::chrono::system_clock::now().time_since_epoch())
-                   .count()) {}
 
 namespace {
 
@@ -193,117 +165,188 @@ void add_warnings(const GenerationPlan& plan, Json& out) {
   if (!plan.warnings.empty()) out["warnings"] = plan.warnings;
 }
 
-}  // namespace
+// The tokens that an answer or a chunk shows of one choice.
+struct Parts {
+  std::span<const engine::OutputToken> tokens;
+  std::span<const engine::OutputToken> prompt_tokens;
 
-std::string AnswerFormatter::whole(const std::vector<ChoiceState>& choices) const {
-  const bool chat = plan_.endpoint == kChat;
-  Json out =
-      envelope(plan_, chat ? "chat.completion" : "text_completion", id_, created_, fingerprint_);
-  Json list = Json::array();
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    const ChoiceState& state = choices[i];
-    const std::size_t first = i - i % static_cast<std::size_t>(plan_.n);
-    const PromptPlan& prompt = plan_.prompts[first / static_cast<std::size_t>(plan_.n)];
-    const auto& prompt_tokens = choices[first].prompt_tokens;
-    const Parts parts{state.tokens, prompt_tokens};
-    std::int64_t offset = 0;
-    Json choice = Json::object();
-    choice["index"] = i;
-    if (chat) {
-      choice["message"] = {{"role", "assistant"}, {"content", state.text}, {"refusal", nullptr}};
-    } else {
-      choice["text"] = prompt.echo + state.text;
-    }
-    choice["logprobs"] = parts.logprobs(plan_, tokenizer_, offset);
-    choice["finish_reason"] = finish_json(state.finish);
-    choice["stop_reason"] = stop_reason_json(state.finish, state.stop_reason);
-    if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(state.tokens);
-    if (!chat && plan_.return_token_ids) choice["prompt_token_ids"] = ids_json(prompt.prompt_ids);
-    if (!chat && plan_.shows_prompt_logprobs) {
-      choice["prompt_logprobs"] = prompt_logprobs(tokenizer_, prompt_tokens);
-    }
-    list.push_back(std::move(choice));
+  Json logprobs(const GenerationPlan& plan, const text::Tokenizer& tokenizer,
+                std::int64_t& next_offset) const {
+    if (plan.logprobs < 0) return nullptr;
+    const LogprobsStyle style{plan.tokens_as_ids, plan.logprobs};
+    if (plan.endpoint == kChat) return chat_logprobs(tokenizer, tokens, style);
+    if (!plan.echo) return completion_logprobs(tokenizer, tokens, style, 0, next_offset);
+    std::vector<engine::OutputToken> all(prompt_tokens.begin(), prompt_tokens.end());
+    all.insert(all.end(), tokens.begin(), tokens.end());
+    return completion_logprobs(tokenizer, all, style, prompt_tokens.size(), next_offset);
   }
+};
+
+class OpenAiWriter final : public AnswerWriter {
+ public:
+  OpenAiWriter(const GenerationPlan& plan, const engine::Engine& engine, std::string id)
+      : plan_(plan),
+        tokenizer_(engine.tokenizer()),
+        is_chat_(plan.endpoint == kChat),
+        id_((is_chat_ ? "chatcmpl-" : "cmpl-") + std::move(id)),
+        fingerprint_("quire-" + engine.card().fingerprint),
+        created_(std::chrono::duration_cast<std::chrono::seconds>(
+                     std::chrono::system_clock::now().time_since_epoch())
+                     .count()) {}
+
+  std::string whole(const std::vector<ChoiceState>& choices) override;
+  std::string piece(const AnswerPiece& piece, std::vector<ChoiceState>& choices) override;
+  std::string stream_end(const std::vector<ChoiceState>& choices) override;
+  std::string stream_error(const ApiError& error) override {
+    return sse_event(error_body(error)) + std::string(kSseDone);
+  }
+
+ private:
+  const PromptPlan& prompt_of(std::size_t index) const {
+    return plan_.prompts[index / static_cast<std::size_t>(plan_.n)];
+  }
+  std::size_t first_choice(std::size_t index) const {
+    return index - index % static_cast<std::size_t>(plan_.n);
+  }
+  Json whole_choice(std::size_t index, const std::vector<ChoiceState>& choices) const;
+  Json piece_choice(const AnswerPiece& piece, std::vector<ChoiceState>& choices, bool first) const;
+  void add_costs(const std::vector<ChoiceState>& choices, Json& out) const;
+
+  const GenerationPlan& plan_;
+  const text::Tokenizer& tokenizer_;
+  const bool is_chat_;
+  std::string id_;
+  std::string fingerprint_;
+  std::int64_t created_;
+};
+
+void OpenAiWriter::add_costs(const std::vector<ChoiceState>& choices, Json& out) const {
+  out["timings"] = timings_json(plan_, choices);
+  if (plan_.receipt) out["receipt"] = receipt_json(plan_, choices, SteadyClock().now());
+}
+
+Json OpenAiWriter::whole_choice(std::size_t index, const std::vector<ChoiceState>& choices) const {
+  const ChoiceState& state = choices[index];
+  const PromptPlan& prompt = prompt_of(index);
+  const auto& prompt_tokens = choices[first_choice(index)].prompt_tokens;
+  const Parts parts{state.tokens, prompt_tokens};
+  std::int64_t offset = 0;
+  Json choice = Json::object();
+  choice["index"] = index;
+  if (is_chat_) {
+    choice["message"] = message_json(state.answer);
+  } else {
+    choice["text"] = prompt.echo + state.answer.content;
+  }
+  choice["logprobs"] = parts.logprobs(plan_, tokenizer_, offset);
+  choice["finish_reason"] = finish_json(state);
+  choice["stop_reason"] = stop_reason_json(state.finish, state.stop_reason);
+  if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(state.tokens);
+  if (!is_chat_ && plan_.return_token_ids) choice["prompt_token_ids"] = ids_json(prompt.prompt_ids);
+  if (!is_chat_ && plan_.shows_prompt_logprobs) {
+    choice["prompt_logprobs"] = prompt_logprobs(tokenizer_, prompt_tokens);
+  }
+  return choice;
+}
+
+std::string OpenAiWriter::whole(const std::vector<ChoiceState>& choices) {
+  Json out = envelope(plan_, is_chat_ ? "chat.completion" : "text_completion", id_, created_,
+                      fingerprint_);
+  Json list = Json::array();
+  for (std::size_t i = 0; i < choices.size(); ++i) list.push_back(whole_choice(i, choices));
   out["choices"] = std::move(list);
   out["usage"] = usage_json(plan_, choices);
-  if (chat && plan_.return_token_ids) {
+  if (is_chat_ && plan_.return_token_ids) {
     out["prompt_token_ids"] = ids_json(plan_.prompts.front().prompt_ids);
   }
-  if (chat && plan_.shows_prompt_logprobs) {
+  if (is_chat_ && plan_.shows_prompt_logprobs) {
     out["prompt_logprobs"] = prompt_logprobs(tokenizer_, choices.front().prompt_tokens);
   }
-  out["timings"] = timings_json(plan_, choices);
+  add_costs(choices, out);
   add_warnings(plan_, out);
   return dump_json(out);
 }
 
-std::string AnswerFormatter::chunk(std::size_t index, const engine::Output& output,
-                                   std::vector<ChoiceState>& choices) const {
-  ChoiceState& state = choices[index];
-  const bool chat = plan_.endpoint == kChat;
-  const bool first = state.chunks++ == 0;
-  const bool shows_tokens = plan_.logprobs >= 0 || plan_.return_token_ids;
-  if (!first && output.text.empty() && output.finish == FinishReason::kNone &&
-      !(shows_tokens && !output.tokens.empty())) {
-    return {};
-  }
-  const std::size_t first_index = index - index % static_cast<std::size_t>(plan_.n);
-  const PromptPlan& prompt = plan_.prompts[first_index / static_cast<std::size_t>(plan_.n)];
-  const auto& prompt_tokens = choices[first_index].prompt_tokens;
+Json OpenAiWriter::piece_choice(const AnswerPiece& piece, std::vector<ChoiceState>& choices,
+                                bool first) const {
+  ChoiceState& state = choices[piece.index];
+  const PromptPlan& prompt = prompt_of(piece.index);
+  const auto& prompt_tokens = choices[first_choice(piece.index)].prompt_tokens;
   const std::span<const engine::OutputToken> shown_prompt =
       first ? std::span<const engine::OutputToken>(prompt_tokens)
             : std::span<const engine::OutputToken>();
-  const Parts parts{output.tokens, shown_prompt};
-
+  const Parts parts{piece.output->tokens, shown_prompt};
   Json choice = Json::object();
-  choice["index"] = index;
-  if (chat) {
-    Json delta = Json::object();
-    if (first) delta["role"] = "assistant";
-    if (first || !output.text.empty()) delta["content"] = output.text;
-    choice["delta"] = std::move(delta);
+  choice["index"] = piece.index;
+  if (is_chat_) {
+    choice["delta"] = delta_json(*piece.events, first);
   } else {
-    choice["text"] = (first ? prompt.echo : "") + output.text;
+    std::string text = first ? prompt.echo : "";
+    for (const text::AnswerEvent& event : *piece.events) text += event.text;
+    choice["text"] = std::move(text);
   }
   choice["logprobs"] = parts.logprobs(plan_, tokenizer_, state.text_offset);
-  choice["finish_reason"] = finish_json(output.finish);
-  if (output.finish != FinishReason::kNone) {
-    choice["stop_reason"] = stop_reason_json(output.finish, output.stop_reason);
+  const FinishReason finish = piece.output->finish;
+  choice["finish_reason"] = finish == FinishReason::kNone ? Json(nullptr) : finish_json(state);
+  if (finish != FinishReason::kNone) {
+    choice["stop_reason"] = stop_reason_json(finish, piece.output->stop_reason);
   }
-  if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(output.tokens);
-  if (!chat && first && plan_.return_token_ids) {
+  if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(piece.output->tokens);
+  if (!is_chat_ && first && plan_.return_token_ids) {
     choice["prompt_token_ids"] = ids_json(prompt.prompt_ids);
   }
-  if (!chat && first && plan_.shows_prompt_logprobs) {
+  if (!is_chat_ && first && plan_.shows_prompt_logprobs) {
     choice["prompt_logprobs"] = prompt_logprobs(tokenizer_, prompt_tokens);
   }
+  return choice;
+}
 
-  Json out = envelope(plan_, chat ? "chat.completion.chunk" : "text_completion", id_, created_,
+std::string OpenAiWriter::piece(const AnswerPiece& piece, std::vector<ChoiceState>& choices) {
+  ChoiceState& state = choices[piece.index];
+  const engine::Output& output = *piece.output;
+  const bool first = state.chunks++ == 0;
+  const bool shows_tokens = plan_.logprobs >= 0 || plan_.return_token_ids;
+  if (!first && piece.events->empty() && output.finish == FinishReason::kNone &&
+      !(shows_tokens && !output.tokens.empty())) {
+    return {};
+  }
+  Json out = envelope(plan_, is_chat_ ? "chat.completion.chunk" : "text_completion", id_, created_,
                       fingerprint_);
-  out["choices"] = Json::array({std::move(choice)});
+  out["choices"] = Json::array({piece_choice(piece, choices, first)});
   if (plan_.continuous_usage) {
     out["usage"] = usage_json(plan_, choices);
   } else if (plan_.include_usage) {
     out["usage"] = nullptr;
   }
-  if (first && is_only_begun(choices, index)) {
-    if (chat && plan_.return_token_ids) out["prompt_token_ids"] = ids_json(prompt.prompt_ids);
-    if (chat && plan_.shows_prompt_logprobs) {
-      out["prompt_logprobs"] = prompt_logprobs(tokenizer_, prompt_tokens);
+  if (first && is_only_begun(choices, piece.index)) {
+    if (is_chat_ && plan_.return_token_ids) {
+      out["prompt_token_ids"] = ids_json(prompt_of(piece.index).prompt_ids);
+    }
+    if (is_chat_ && plan_.shows_prompt_logprobs) {
+      out["prompt_logprobs"] =
+          prompt_logprobs(tokenizer_, choices[first_choice(piece.index)].prompt_tokens);
     }
     add_warnings(plan_, out);
   }
-  if (all_finished(choices)) out["timings"] = timings_json(plan_, choices);
-  return dump_json(out);
+  if (all_finished(choices)) add_costs(choices, out);
+  return sse_event(dump_json(out));
 }
 
-std::string AnswerFormatter::usage_chunk(const std::vector<ChoiceState>& choices) const {
-  Json out = envelope(plan_, plan_.endpoint == kChat ? "chat.completion.chunk" : "text_completion",
-                      id_, created_, fingerprint_);
+std::string OpenAiWriter::stream_end(const std::vector<ChoiceState>& choices) {
+  if (!plan_.include_usage) return std::string(kSseDone);
+  Json out = envelope(plan_, is_chat_ ? "chat.completion.chunk" : "text_completion", id_, created_,
+                      fingerprint_);
   out["choices"] = Json::array();
   out["usage"] = usage_json(plan_, choices);
-  out["timings"] = timings_json(plan_, choices);
-  return dump_json(out);
+  add_costs(choices, out);
+  return sse_event(dump_json(out)) + std::string(kSseDone);
+}
+
+}  // namespace
+
+std::unique_ptr<AnswerWriter> make_openai_writer(const GenerationPlan& plan,
+                                                 const engine::Engine& engine, std::string id) {
+  return std::make_unique<OpenAiWriter>(plan, engine, std::move(id));
 }
 
 }  // namespace quire::server

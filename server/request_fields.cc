@@ -119,6 +119,13 @@ tl::expected<std::vector<std::string>, ApiError> check_fields(const Json& body, 
       return tl::unexpected(api_error(good.error()));
     }
   }
+  for (const FieldSpec& spec : field_specs()) {
+    if ((spec.required_by & endpoint) == 0) continue;
+    const Json* value = find_member(body, spec.name);
+    if (value == nullptr || value->is_null()) {
+      return api_fail(kBadRequest, std::string(spec.name), "{} is missing", spec.name);
+    }
+  }
   return warnings;
 }
 

@@ -14,13 +14,23 @@ namespace quire::server {
 
 // Bits: a field may belong to several.
 enum Endpoint : unsigned {
+  kNoBody = 0,
   kChat = 1,
   kCompletions = 2,
-  kGenerating = kChat | kCompletions,
   kTokenize = 4,
   kDetokenize = 8,
   kApplyTemplate = 16,
-  kTemplated = kChat | kTokenize | kApplyTemplate,  // takes messages
+  kResponses = 32,
+  kMessages = 64,
+  kCountTokens = 128,  // of a body of kMessages
+  kInfill = 256,
+  kEmbeddings = 512,
+  kRerank = 1024,
+  kScore = 2048,
+  kClassify = 4096,
+  kOpenAi = kChat | kCompletions,
+  kGenerating = kOpenAi | kResponses | kMessages | kInfill,
+  kTemplated = kChat | kTokenize | kApplyTemplate,  // takes OpenAI's messages
 };
 
 enum class FieldType { kAny, kBool, kInteger, kNumber, kString, kObject, kArray };
@@ -39,6 +49,7 @@ struct FieldSpec {
   double min = std::numeric_limits<double>::lowest();
   double max = std::numeric_limits<double>::max();
   std::string_view neutral = {};  // refused fields: JSON texts that change nothing, one a space
+  unsigned required_by = 0;       // of the endpoints, those that cannot do without it
 };
 
 std::span<const FieldSpec> field_specs();

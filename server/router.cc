@@ -64,6 +64,12 @@ std::unique_ptr<HttpResponse> check_body(const HttpRequest& request) {
 
 void Router::add(Route route) { routes_.push_back(std::move(route)); }
 
+bool Router::is_public(std::string_view path) const {
+  return std::any_of(routes_.begin(), routes_.end(), [path](const Route& route) {
+    return route.is_public && matches(route, path);
+  });
+}
+
 std::string_view Router::pattern(std::string_view path) const {
   for (const Route& route : routes_) {
     if (matches(route, path)) return route.path;
@@ -82,7 +88,7 @@ const Route* Router::find(const HttpRequest& request,
       if (route.body == BodyKind::kJson) refusal = check_body(request);
       return refusal == nullptr ? &route : nullptr;
     }
-    for (const char* method : {"GET", "HEAD", "POST"}) {
+    for (const char* method : {"GET", "HEAD", "POST", "DELETE"}) {
       const bool has = route.method == method || (reads && std::string_view(method) == "HEAD");
       if (has && std::find(allowed.begin(), allowed.end(), method) == allowed.end()) {
         allowed.emplace_back(method);

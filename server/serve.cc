@@ -14,9 +14,6 @@
 #include "server/chat_renderer.h"
 #include "server/info_endpoints.h"
 #include "server/service.h"
-#include "server/settings.h"
-
-extern char** environ;
 
 namespace quire::server {
 namespace {
@@ -63,17 +60,11 @@ class Signals {
   sigset_t set_{};
 };
 
-LogLevel level_of(const std::string& name) {
-  if (name == "debug") return LogLevel::kDebug;
-  if (name == "warning") return LogLevel::kWarning;
-  if (name == "error") return LogLevel::kError;
-  return name == "off" ? LogLevel::kOff : LogLevel::kInfo;
-}
-
-HttpServerOptions http_options(const Settings& settings) {
+Result<HttpServerOptions> http_options(const Settings& settings) {
   HttpServerOptions options;
   options.host = settings.host;
   options.port = settings.port;
+  options.socket_path = settings.uds;
   options.io_threads = settings.io_threads;
   options.connections_max = static_cast<std::size_t>(settings.max_connections);
   options.limits = settings.http;
@@ -81,6 +72,9 @@ HttpServerOptions http_options(const Settings& settings) {
   options.timeouts.idle = from_seconds(settings.idle_timeout_s);
   options.timeouts.stall = from_seconds(settings.stall_timeout_s);
   options.timeouts.heartbeat = from_seconds(settings.heartbeat_s);
+  if (!settings.ssl_certfile.empty()) {
+    QUIRE_ASSIGN(options.tls, TlsContext::load(settings.ssl_certfile, settings.ssl_keyfile));
+  }
   return options;
 }
 
@@ -115,10 +109,17 @@ void log_banner(const engine::ModelCard& card) {
   }
 }
 
+void log_format(const text::AnswerFormat& format) {
+  log(LogLevel::kInfo, "tool calls as {}, reasoning as {}",
+      format.tools != nullptr ? format.tools->name() : "none",
+      format.reasoning != nullptr ? format.reasoning->name() : "none");
+}
+
 class Program {
  public:
-  explicit Program(const Settings& settings)
-      : settings_(settings), service_(settings), http_(http_options(settings), service_) {
+  Program(const Settings& settings, AccessRules access, HttpServerOptions options)
+      : settings_(settings), service_(settings), http_(options, service_) {
+    service_.guard(std::move(access));
     service_.bind_http(http_);
   }
 
@@ -156,8 +157,16 @@ class Program {
     log_banner(engine_->card());
     Backend backend;
     backend.engine = engine_.get();
-    QUIRE_ASSIGN(backend.render_chat, load_chat_renderer(settings_.engine.model));
+    QUIRE_ASSIGN(LoadedChat chat, load_chat(settings_.engine.model));
+    backend.render_chat = std::move(chat.render);
+    QUIRE_ASSIGN(backend.answer_format.tools,
+                 text::find_tool_format(settings_.tool_call_parser, chat.format));
+    QUIRE_ASSIGN(backend.answer_format.reasoning,
+                 text::find_reasoning_format(settings_.reasoning_parser, chat.format));
+    log_format(backend.answer_format);
     backend.model_names = model_names(settings_);
+    QUIRE_ASSIGN(backend.pooling, load_pooling_setup(settings_.engine.model, settings_.task,
+                                                     settings_.pooling, engine_->tokenizer()));
     service_.attach(std::move(backend));
     return {};
   }
@@ -190,23 +199,16 @@ class Program {
 
 }  // namespace
 
-int run_serve(std::span<const std::string> arguments) {
-  std::vector<std::string> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-  const ParsedSettings parsed = parse_settings(arguments, environment);
-  if (parsed.help) {
-    write_all(STDOUT_FILENO, settings_help());
-    return kExitOk;
-  }
-  for (const std::string& error : parsed.errors) write_all(STDERR_FILENO, "quire: " + error + "\n");
-  if (!parsed.errors.empty()) {
-    write_all(STDERR_FILENO, "quire: see quire serve --help\n");
+int run_serve(const Settings& settings) {
+  auto access = load_access(settings);
+  auto options = http_options(settings);
+  for (const Error* error :
+       {access ? nullptr : &access.error(), options ? nullptr : &options.error()}) {
+    if (error == nullptr) continue;
+    write_all(STDERR_FILENO, "quire: " + error->message + "\n");
     return kExitUsage;
   }
-  set_log(level_of(parsed.settings.log_level),
-          parsed.settings.log_format == "json" ? LogFormat::kJson : LogFormat::kText);
-  for (const std::string& warning : parsed.warnings) log(LogLevel::kWarning, "{}", warning);
-  return Program(parsed.settings).run();
+  return Program(settings, std::move(*access), std::move(*options)).run();
 }
 
 }  // namespace quire::server

@@ -1,11 +1,21 @@
 // Handlers that touch the model run on worker threads; probes answer on the I/O thread.
 #include "server/service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
+#include "engine/grammar/matcher.h"
+#include "server/endpoints.h"
 #include "server/info_endpoints.h"
+#include "server/messages_request.h"
+#include "server/messages_writer.h"
+#include "server/openapi.h"
+#include "server/page_endpoint.h"
+#include "server/prompt_bound.h"
+#include "server/responses_request.h"
 #include "server/token_endpoints.h"
 
 namespace quire::server {
@@ -20,7 +30,10 @@ HttpResponse plain(int status, std::string text) {
   return response;
 }
 
-bool generates(const Route& route) { return route.path.ends_with("/completions"); }
+bool is_quick(std::string_view path) {
+  return path == "/livez" || path == "/health" || path == "/readyz" || path == "/" ||
+         path.starts_with("/page/");
+}
 
 }  // namespace
 
@@ -28,89 +41,173 @@ Service::Service(const Settings& settings) : settings_(settings) {
   policy_.strict_fields = settings.strict_fields;
   policy_.logprobs_max = settings.engine.max_logprobs;
   policy_.timeout_s = settings.request_timeout_s;
+  policy_.receipts = settings.receipts;
+  policy_.choices_max = settings.engine.max_num_seqs + settings.engine.max_num_waiting;
+  policy_.prompt_tokens_max = settings.engine.max_waiting_tokens;
   created_ = std::chrono::duration_cast<std::chrono::seconds>(
                  std::chrono::system_clock::now().time_since_epoch())
                  .count();
-  add_routes();
+  add_probes();
+  add_model_routes();
+  add_generating_routes();
+  add_page();
+  CHECK(router_.size() == endpoint_specs().size(), "{} of {} endpoints have a handler",
+        router_.size(), endpoint_specs().size());
 }
 
 Service::~Service() = default;
 
 void Service::attach(Backend backend) {
   backend_ = std::move(backend);
+  backend_.prompt_bytes_max =
+      prompt_bytes_bound(backend_.engine->tokenizer(), backend_.engine->card().context_max);
   metrics_ =
       std::make_unique<Metrics>(backend_.model_names.front(), backend_.engine->card().context_max);
+  grammars_ = std::make_unique<grammar::GrammarStore>(backend_.engine->tokenizer(),
+                                                      backend_.engine->card().vocab);
+  backend_.grammars = grammars_.get();
   generation_ = std::make_unique<GenerationService>(backend_, policy_, *metrics_);
+  feed_ = std::make_unique<LiveFeed>(
+      *backend_.engine, [this](engine::RequestId id) { return generation_->request_id_of(id); });
   loaded_.store(true, std::memory_order_release);
+}
+
+void Service::begin_drain() {
+  draining_ = true;
+  if (loaded()) feed_->end();
 }
 
 void Service::cut_off() {
   if (loaded()) generation_->cut_off();
 }
 
-void Service::add_routes() {
-  add_generating("/v1/chat/completions", kChat);
-  add_generating("/v1/completions", kCompletions);
-  add("/livez", "GET", &Service::live);
-  add("/health", "GET", &Service::health);
-  add("/readyz", "GET", &Service::ready);
-  add("/version", "GET", &Service::version);
-  add("/metrics", "GET", &Service::scrape);
-  add("/v1/models", "GET", &Service::models);
-  add("/v1/models/{id}", "GET", &Service::model);
-  add("/props", "GET", &Service::props);
-  add("/slots", "GET", &Service::slots);
-  add("/v1/cache/stats", "GET", &Service::cache_stats);
-  add("/v1/cache/reset", "POST", &Service::cache_reset);
-  add("/tokenize", "POST", &Service::tokenize);
-  add("/detokenize", "POST", &Service::detokenize);
-  add("/apply-template", "POST", &Service::apply_template);
+void Service::add_page() {
+  on_exchange("GET", "/", [](const ExchangePtr& exchange) {
+    exchange->respond(page_answer(exchange->request, ""));
+  });
+  on_exchange("GET", "/page/{id}", [](const ExchangePtr& exchange) {
+    exchange->respond(
+        page_answer(exchange->request, path_id(exchange->request.path, "/page/{id}")));
+  });
+  on_exchange("GET", "/v1/engine/live",
+              [this](const ExchangePtr& exchange) { feed_->answer(exchange); });
 }
 
-void Service::add(std::string path, std::string method, Answer answer) {
-  Route route;
-  const bool probe = path == "/livez" || path == "/health" || path == "/readyz" ||
-                     path == "/version" || path == "/metrics";
-  route.needs_model = !probe;
-  route.on_worker = path != "/livez" && path != "/health" && path != "/readyz";
-  const bool takes_json = method == "POST" && !path.starts_with("/v1/cache/");
-  route.body = takes_json ? BodyKind::kJson : BodyKind::kNone;
-  route.path = std::move(path);
-  route.method = std::move(method);
-  route.handle = [this, answer, worker = route.on_worker](const ExchangePtr& exchange) {
-    HttpResponse response = (this->*answer)(exchange->request);
-    if (!worker) {
-      exchange->respond(std::move(response));
-      return;
-    }
-    exchange->post([exchange, response = std::move(response)]() mutable {
-      exchange->respond(std::move(response));
+void Service::add_probes() {
+  on("GET", "/livez", [](const HttpRequest&) { return plain(200, "ok\n"); });
+  on("GET", "/health", [this](const HttpRequest&) { return health(); });
+  on("GET", "/readyz", [this](const HttpRequest&) {
+    if (draining_) return error_response({kUnavailable, "the server is shutting down"});
+    return health();
+  });
+  on("GET", "/version", [](const HttpRequest&) { return version_answer(); });
+  on("GET", "/openapi.json", [](const HttpRequest&) {
+    HttpResponse response;
+    response.body = dump_json(openapi_document());
+    return response;
+  });
+  on("GET", "/metrics", [this](const HttpRequest&) { return scrape(); });
+}
+
+void Service::add_model_routes() {
+  on("GET", "/v1/models", [this](const HttpRequest&) { return models_answer(backend_, created_); });
+  on("GET", "/v1/models/{id}", [this](const HttpRequest& request) {
+    return model_answer(backend_, created_, path_id(request.path, "/v1/models/{id}"));
+  });
+  on("GET", "/props", [this](const HttpRequest&) { return props_answer(backend_, settings_); });
+  on("GET", "/slots", [this](const HttpRequest&) { return slots_answer(backend_); });
+  on("GET", "/v1/cache/stats", [this](const HttpRequest&) { return cache_stats_answer(backend_); });
+  on("POST", "/v1/cache/reset",
+     [this](const HttpRequest&) { return cache_reset_answer(backend_); });
+  on("GET", "/tokenizer_info",
+     [this](const HttpRequest&) { return tokenizer_info_answer(backend_); });
+  on("POST", "/tokenize", [this](const HttpRequest& request) {
+    return tokenize_answer(backend_, policy_, request.body);
+  });
+  on("POST", "/detokenize", [this](const HttpRequest& request) {
+    return detokenize_answer(backend_, policy_, request.body);
+  });
+  on("POST", "/apply-template", [this](const HttpRequest& request) {
+    return apply_template_answer(backend_, policy_, request.body);
+  });
+}
+
+void Service::add_generating_routes() {
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    if ((spec.traits & kGeneration) == 0) continue;
+    on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
+      generation_->run(body, exchange);
     });
-  };
-  router_.add(std::move(route));
+  }
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    if ((spec.body & (kEmbeddings | kRerank | kScore | kClassify)) == 0) continue;
+    on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
+      generation_->run_pooling(body, exchange);
+    });
+  }
+  on("GET", "/v1/responses/{id}", [this](const HttpRequest& request) {
+    return stored_response_answer(generation_->responses(),
+                                  path_id(request.path, "/v1/responses/{id}"));
+  });
+  on("DELETE", "/v1/responses/{id}", [this](const HttpRequest& request) {
+    return delete_response_answer(generation_->responses(),
+                                  path_id(request.path, "/v1/responses/{id}"));
+  });
+  on("POST", "/v1/messages/count_tokens", [this](const HttpRequest& request) {
+    return count_tokens_answer(backend_, policy_, request.body);
+  });
+  on("GET", "/v1/requests", [this](const HttpRequest&) { return generation_->list(); });
+  on("DELETE", "/v1/requests/{id}", [this](const HttpRequest& request) {
+    const std::string id = path_id(request.path, "/v1/requests/{id}");
+    return cancelled_answer(id, generation_->cancel(id));
+  });
 }
 
-void Service::add_generating(std::string path, Endpoint endpoint) {
+void Service::on(std::string_view method, std::string_view path, Answer answer) {
+  on_exchange(method, path,
+              [answer = std::move(answer), quick = is_quick(path)](const ExchangePtr& exchange) {
+                HttpResponse response = answer(exchange->request);
+                if (quick) {
+                  exchange->respond(std::move(response));
+                  return;
+                }
+                exchange->post([exchange, response = std::move(response)]() mutable {
+                  exchange->respond(std::move(response));
+                });
+              });
+}
+
+void Service::on_exchange(std::string_view method, std::string_view path,
+                          std::function<void(const ExchangePtr&)> handle) {
+  const auto specs = endpoint_specs();
+  const auto spec = std::find_if(specs.begin(), specs.end(), [&](const EndpointSpec& known) {
+    return known.method == method && known.path == path;
+  });
+  CHECK(spec != specs.end(), "{} {} is not in the table of endpoints", method, path);
   Route route;
-  route.path = std::move(path);
-  route.method = "POST";
-  route.body = BodyKind::kJson;
-  route.on_worker = true;
-  route.handle = [this, endpoint](const ExchangePtr& exchange) {
-    generation_->run(endpoint, exchange);
-  };
+  route.path = path;
+  route.method = method;
+  route.body = spec->body == kNoBody ? BodyKind::kNone : BodyKind::kJson;
+  route.on_worker = !is_quick(path);
+  route.needs_model = (spec->traits & kProbe) == 0;
+  route.is_public = (spec->traits & kPublic) != 0;
+  route.generates = (spec->traits & kGeneration) != 0;
+  route.handle = std::move(handle);
   router_.add(std::move(route));
 }
 
 std::unique_ptr<HttpResponse> Service::refuse_early(const HttpRequest& request) {
-  std::unique_ptr<HttpResponse> refusal;
+  if (auto preflight = answer_preflight(access_, request)) return preflight;
+  std::unique_ptr<HttpResponse> refusal =
+      check_access(access_, request, router_.is_public(request.path));
+  if (refusal != nullptr) return refusal;
   const Route* route = router_.find(request, refusal);
   if (route == nullptr) return refusal;
   const auto unavailable = [](const char* why) {
     return std::make_unique<HttpResponse>(error_response({kUnavailable, why}));
   };
   if (route->needs_model && !loaded()) return unavailable("the model is being loaded");
-  if (draining_ && generates(*route)) return unavailable("the server is shutting down");
+  if (draining_ && route->generates) return unavailable("the server is shutting down");
   return nullptr;
 }
 
@@ -135,6 +232,11 @@ HttpResponse Service::describe(const HttpFailure& failure) {
   return error_response({ErrorKind{failure.status, "invalid_request_error", ""}, failure.message});
 }
 
+void Service::decorate(const HttpRequest& request, HttpResponse& response) {
+  use_anthropic_shape(request, response);
+  add_cors_fields(access_, request, response);
+}
+
 void Service::observe(const HttpRequest& request, int status, double seconds) {
   const std::string_view method = request.method == "GET" || request.method == "POST" ||
                                           request.method == "HEAD" || request.method == "OPTIONS"
@@ -145,9 +247,7 @@ void Service::observe(const HttpRequest& request, int status, double seconds) {
   if (loaded()) metrics_->observe_http(router_.pattern(request.path), method, status, seconds);
 }
 
-HttpResponse Service::live(const HttpRequest&) { return plain(200, "ok\n"); }
-
-HttpResponse Service::health(const HttpRequest&) {
+HttpResponse Service::health() {
   if (!loaded()) return error_response({kUnavailable, "the model is being loaded"});
   if (!backend_.engine->healthy(from_seconds(settings_.watchdog_s))) {
     return error_response({kUnavailable, "the engine has not finished a step in time"});
@@ -157,39 +257,11 @@ HttpResponse Service::health(const HttpRequest&) {
   return response;
 }
 
-HttpResponse Service::ready(const HttpRequest& request) {
-  if (draining_) return error_response({kUnavailable, "the server is shutting down"});
-  return health(request);
-}
-
-HttpResponse Service::version(const HttpRequest&) { return version_answer(); }
-
-HttpResponse Service::scrape(const HttpRequest&) {
+HttpResponse Service::scrape() {
   HttpResponse response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   if (loaded()) response.body = metrics_->scrape(backend_.engine);
   return response;
-}
-
-HttpResponse Service::models(const HttpRequest&) { return models_answer(backend_, created_); }
-
-HttpResponse Service::model(const HttpRequest& request) {
-  return model_answer(backend_, created_, path_id(request.path, "/v1/models/{id}"));
-}
-
-HttpResponse Service::props(const HttpRequest&) { return props_answer(backend_, settings_); }
-HttpResponse Service::slots(const HttpRequest&) { return slots_answer(backend_); }
-HttpResponse Service::cache_stats(const HttpRequest&) { return cache_stats_answer(backend_); }
-HttpResponse Service::cache_reset(const HttpRequest&) { return cache_reset_answer(backend_); }
-
-HttpResponse Service::tokenize(const HttpRequest& request) {
-  return tokenize_answer(backend_, policy_, request.body);
-}
-HttpResponse Service::detokenize(const HttpRequest& request) {
-  return detokenize_answer(backend_, policy_, request.body);
-}
-HttpResponse Service::apply_template(const HttpRequest& request) {
-  return apply_template_answer(backend_, policy_, request.body);
 }
 
 }  // namespace quire::server

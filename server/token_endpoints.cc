@@ -1,6 +1,10 @@
 // vLLM's field names (prompt, messages, tokens) and llama.cpp's (content, add_special).
 #include "server/token_endpoints.h"
 
+#include <fstream>
+#include <optional>
+#include <sstream>
+
 #include "server/openai_request.h"
 
 namespace quire::server {
@@ -114,7 +118,41 @@ Answer apply_template(const Backend& backend, const RequestPolicy& policy, std::
   return out;
 }
 
+Json tokenizer_info(const Backend& backend) {
+  const auto read_file = [&](const char* name) {
+    std::ifstream file(backend.engine->card().folder + "/" + name, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return std::move(text).str();
+  };
+  auto config = parse_json(read_file("tokenizer_config.json"), {.allow_non_finite = true});
+  Json out = config && config->is_object() ? std::move(*config) : Json::object();
+  out.erase("added_tokens_decoder");
+  const text::Tokenizer& tokenizer = backend.engine->tokenizer();
+  const auto fill = [&](const char* name, std::optional<std::int32_t> id) {
+    if (find_member(out, name) == nullptr || out[name].is_null()) {
+      out[name] = id ? Json(tokenizer.token(*id)) : Json(nullptr);
+    }
+    if (out[name].is_object()) out[name] = out[name].value("content", Json(nullptr));
+  };
+  fill("bos_token", tokenizer.bos_id());
+  fill("eos_token", tokenizer.eos_id());
+  fill("pad_token", std::nullopt);
+  if (find_member(out, "chat_template") == nullptr) {
+    const std::string source = read_file("chat_template.jinja");
+    out["chat_template"] = source.empty() ? Json(nullptr) : Json(source);
+  }
+  out["vocab_size"] = tokenizer.vocab_size();
+  return out;
+}
+
 }  // namespace
+
+HttpResponse tokenizer_info_answer(const Backend& backend) {
+  HttpResponse response;
+  response.body = dump_json(tokenizer_info(backend));
+  return response;
+}
 
 HttpResponse tokenize_answer(const Backend& backend, const RequestPolicy& policy,
                              std::string_view body) {

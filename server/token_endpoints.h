@@ -15,4 +15,8 @@ HttpResponse detokenize_answer(const Backend& backend, const RequestPolicy& poli
 HttpResponse apply_template_answer(const Backend& backend, const RequestPolicy& policy,
                                    std::string_view body);
 
+// tokenizer_config.json as the checkpoint has it, with the special tokens and the chat template
+// filled in where other files have them.
+HttpResponse tokenizer_info_answer(const Backend& backend);
+
 }  // namespace quire::server

@@ -16,7 +16,7 @@ DEMO = ROOT / "demo"
 class Server:
     """A running `quire serve`; use as a context manager. Standard error is kept for messages."""
 
-    def __init__(self, binary, *flags, model=DEMO, environment=None):
+    def __init__(self, binary, *flags, model=DEMO, environment=None, scheme="http", uds=None):
         self.log = []
         self.process = subprocess.Popen(
             [str(binary), "serve", "--model", str(model), "--host", "127.0.0.1", "--port", "0", *flags],
@@ -24,10 +24,12 @@ class Server:
             env={**os.environ, **(environment or {})})
         threading.Thread(target=self._drain_stderr, daemon=True).start()
         self.ready_line = self.process.stdout.readline().strip()
-        prefix = "quire: ready on http://"
+        prefix = f"quire: ready on {scheme}://" if uds is None else f"quire: ready on unix:{uds}"
         if not self.ready_line.startswith(prefix):
             self.process.kill()
             raise RuntimeError(f"no ready line, got {self.ready_line!r}: " + "".join(self.log)[-2000:])
+        if uds is not None:
+            return
         self.host, port = self.ready_line[len(prefix):].rsplit(":", 1)
         self.port = int(port)
 

@@ -199,10 +199,45 @@ engine::GenerateRequest FakeEngine::last() const {
   return last_;
 }
 
+void FakeEngine::observe(const engine::LiveViewWish& wish,
+                         std::function<void(engine::LiveView&&)> done) {
+  ++looks_;
+  engine::LiveView view;
+  view.now = SteadyClock().now();
+  view.stats = stats();
+  cache::PoolView pool{view.stats.cache.groups[0], {}, 0};
+  const auto add = [&pool](std::int32_t references, std::int64_t count) {
+    if (count > 0) pool.runs.push_back({references, static_cast<std::int32_t>(count)});
+  };
+  add(1, pool.stats.referenced);
+  add(0, pool.stats.cached);
+  add(cache::PageRun::kFreeRun, pool.stats.free);
+  pool.listed = pool.stats.total;
+  view.cache.groups.push_back(pool);
+  for (const engine::RequestInfo& info : requests()) {
+    engine::RequestView request;
+    request.id = request.sequence = info.id;
+    request.phase = info.running ? engine::RequestPhase::kDecode : engine::RequestPhase::kWaiting;
+    request.prompt_tokens = info.prompt_tokens;
+    request.output_tokens = info.output_tokens;
+    view.requests.push_back(request);
+  }
+  view.requests_total = std::ssize(view.requests);
+  if (view.stats.steps > wish.steps_after) {
+    view.steps.emplace_back();
+    view.steps.back().facts.number = view.stats.steps;
+  }
+  done(std::move(view));
+}
+
 engine::EngineStats FakeEngine::stats() const {
   const std::lock_guard lock(mutex_);
   engine::EngineStats stats = stats_;
-  for (const auto& [id, live] : live_) ++(live->running ? stats.running : stats.waiting);
+  for (const auto& [id, live] : live_) {
+    ++(live->running ? stats.running : stats.waiting);
+    stats.open_prompt_tokens += static_cast<std::int64_t>(live->request.prompt.size());
+  }
+  stats.step_seconds_last = to_seconds(options_.step);
   stats.cache.groups[0].referenced = stats.running;
   stats.cache.groups[0].free = stats.cache.groups[0].total - stats.running;
   return stats;
@@ -215,6 +250,7 @@ std::vector<engine::RequestInfo> FakeEngine::requests() const {
     engine::RequestInfo info;
     info.id = id;
     info.running = live->running;
+    info.max_tokens = live->request.sampling.max_tokens;
     info.prompt_tokens = static_cast<std::int64_t>(live->request.prompt.size());
     info.output_tokens = live->choices.front().made;
     out.push_back(info);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/live_view.h"
 
 namespace quire::server {
 
@@ -61,6 +62,9 @@ class FakeEngine final : public engine::Engine {
   void cancel(engine::RequestId id) override;
   bool drain(Time timeout) override;
   CacheReset reset_cache() override { return {7, 3}; }
+  // One group of pages, a step and a request or two: enough to tell what is passed on.
+  void observe(const engine::LiveViewWish& wish,
+               std::function<void(engine::LiveView&&)> done) override;
   engine::EngineStats stats() const override;
   std::vector<engine::RequestInfo> requests() const override;
   bool healthy(Time) const override { return healthy_; }
@@ -74,6 +78,7 @@ class FakeEngine final : public engine::Engine {
   int cancelled() const { return cancelled_; }
   int live() const;
   std::int64_t tokens_made() const;
+  int looks() const { return looks_; }  // calls of observe()
   std::uint64_t steps() const;
   // The last request that was submitted.
   engine::GenerateRequest last() const;
@@ -107,6 +112,7 @@ class FakeEngine final : public engine::Engine {
   engine::ModelCard card_;
   std::atomic<bool> healthy_{true};
   std::atomic<int> cancelled_{0};
+  std::atomic<int> looks_{0};
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -56,6 +56,7 @@ TestServer::TestServer(const TestOptions& options)
 }
 
 TestServer::~TestServer() {
+  service_.begin_drain();
   http_.stop();
   engine_.reset();
 }

@@ -1,0 +1,278 @@
+// A stream has one open item at a time; its events are numbered from 0.
+#include "server/responses_writer.h"
+
+#include <chrono>
+#include <utility>
+
+#include "server/ids.h"
+#include "server/usage_json.h"
+
+namespace quire::server {
+namespace {
+
+using engine::FinishReason;
+using Kind = text::AnswerEvent::Kind;
+
+std::int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Json text_part(Kind kind, const std::string& text) {
+  if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
+  return {{"type", "output_text"},
+          {"text", text},
+          {"annotations", Json::array()},
+          {"logprobs", Json::array()}};
+}
+
+// One item of the output: reasoning, a message or a call.
+struct Item {
+  Kind kind = Kind::kContent;
+  std::string id;
+  std::string text;  // or the call's arguments
+  std::string call_id, name;
+  bool cut = false;
+
+  Json json(bool done) const {
+    const char* const status = !done ? "in_progress" : cut ? "incomplete" : "completed";
+    if (kind == Kind::kCallBegin) {
+      return {{"id", id},     {"type", "function_call"}, {"status", status}, {"call_id", call_id},
+              {"name", name}, {"arguments", text}};
+    }
+    Json content = Json::array();
+    if (done) content.push_back(text_part(kind, text));
+    if (kind == Kind::kReasoning) {
+      return {{"id", id},
+              {"type", "reasoning"},
+              {"summary", Json::array()},
+              {"content", std::move(content)},
+              {"status", status}};
+    }
+    return {{"id", id},
+            {"type", "message"},
+            {"status", status},
+            {"role", "assistant"},
+            {"content", std::move(content)}};
+  }
+};
+
+class ResponsesWriter final : public AnswerWriter {
+ public:
+  ResponsesWriter(const GenerationPlan& plan, std::shared_ptr<const ResponseContext> context,
+                  std::string id)
+      : plan_(plan), context_(std::move(context)), id_("resp_" + std::move(id)) {}
+
+  std::string whole(const std::vector<ChoiceState>& choices) override;
+  std::string piece(const AnswerPiece& piece, std::vector<ChoiceState>& choices) override;
+  std::string stream_end(const std::vector<ChoiceState>& choices) override;
+  std::string stream_error(const ApiError& error) override;
+
+ private:
+  Json response(std::string_view status) const;
+  Json finished(const std::vector<ChoiceState>& choices) const;
+  void keep(const Json& response, const text::Answer& answer) const;
+  std::string event(std::string_view type, Json data);
+  Json place() const;
+  void begin(Kind kind, const text::AnswerEvent& it, std::string& out);
+  void extend(const std::string& text, std::string& out);
+  void end(bool cut, std::string& out);
+  void add(const text::AnswerEvent& it, std::string& out);
+
+  const GenerationPlan& plan_;
+  std::shared_ptr<const ResponseContext> context_;
+  std::string id_;
+  std::int64_t created_ = unix_seconds();
+  std::int64_t sequence_number_ = 0;
+  std::vector<Item> items_;  // the last one may be open
+  bool is_open_ = false;
+  bool begun_ = false;
+};
+
+Json ResponsesWriter::response(std::string_view status) const {
+  Json out = Json::object();
+  out["id"] = id_;
+  out["object"] = "response";
+  out["created_at"] = created_;
+  out["status"] = status;
+  out["background"] = false;
+  out["error"] = nullptr;
+  out["incomplete_details"] = nullptr;
+  out["model"] = plan_.model;
+  out["output"] = Json::array();
+  out.update(context_->echo);
+  out["usage"] = nullptr;
+  if (!plan_.warnings.empty()) out["warnings"] = plan_.warnings;
+  return out;
+}
+
+Json ResponsesWriter::finished(const std::vector<ChoiceState>& choices) const {
+  const bool cut = finish_reason_name(choices.front()) == "length";
+  Json out = response(cut ? "incomplete" : "completed");
+  if (cut) out["incomplete_details"] = {{"reason", "max_output_tokens"}};
+  for (const Item& item : items_) out["output"].push_back(item.json(true));
+  const UsageTotals sum = sum_usage(plan_, choices);
+  out["usage"] = {{"input_tokens", sum.prompt},
+                  {"input_tokens_details", {{"cached_tokens", sum.cached}}},
+                  {"output_tokens", sum.completion},
+                  {"output_tokens_details", {{"reasoning_tokens", sum.reasoning}}},
+                  {"total_tokens", sum.prompt + sum.completion}};
+  out["timings"] = timings_json(plan_, choices);
+  if (plan_.receipt) out["receipt"] = receipt_json(plan_, choices, SteadyClock().now());
+  return out;
+}
+
+void ResponsesWriter::keep(const Json& response, const text::Answer& answer) const {
+  if (context_->store == nullptr) return;
+  Json message = {{"role", "assistant"}, {"content", answer.content}};
+  if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
+  for (const text::ToolCall& call : answer.calls) {
+    message["tool_calls"].push_back(
+        {{"id", call.id},
+         {"type", "function"},
+         {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  }
+  Json conversation = context_->conversation;
+  conversation.push_back(std::move(message));
+  context_->store->put(id_, {dump_json(response), dump_json(conversation)}, SteadyClock().now());
+}
+
+std::string ResponsesWriter::event(std::string_view type, Json data) {
+  Json out = {{"type", type}, {"sequence_number", sequence_number_++}};
+  out.update(data);
+  return fmt::format("event: {}\ndata: {}\n\n", type, dump_json(out));
+}
+
+Json ResponsesWriter::place() const {
+  Json out = {{"item_id", items_.back().id}, {"output_index", items_.size() - 1}};
+  if (items_.back().kind != Kind::kCallBegin) out["content_index"] = 0;
+  return out;
+}
+
+void ResponsesWriter::begin(Kind kind, const text::AnswerEvent& it, std::string& out) {
+  const char* const prefix = kind == Kind::kReasoning ? "rs_"
+                             : kind == Kind::kContent ? "msg_"
+                                                      : "fc_";
+  Item item;
+  item.kind = kind;
+  item.id = prefix + random_id();
+  if (kind == Kind::kCallBegin) {
+    item.call_id = it.call_id;
+    item.name = it.text;
+  }
+  items_.push_back(std::move(item));
+  is_open_ = true;
+  out += event("response.output_item.added",
+               {{"output_index", items_.size() - 1}, {"item", items_.back().json(false)}});
+  if (kind == Kind::kCallBegin) return;
+  Json part = place();
+  part["part"] = text_part(kind, "");
+  out += event("response.content_part.added", std::move(part));
+}
+
+void ResponsesWriter::extend(const std::string& text, std::string& out) {
+  Item& item = items_.back();
+  item.text += text;
+  Json delta = place();
+  delta["delta"] = text;
+  if (item.kind == Kind::kContent) delta["logprobs"] = Json::array();
+  const char* const type = item.kind == Kind::kContent ? "response.output_text.delta"
+                           : item.kind == Kind::kReasoning
+                               ? "response.reasoning_text.delta"
+                               : "response.function_call_arguments.delta";
+  out += event(type, std::move(delta));
+}
+
+void ResponsesWriter::end(bool cut, std::string& out) {
+  if (!is_open_) return;
+  is_open_ = false;
+  Item& item = items_.back();
+  item.cut = cut;
+  Json done = place();
+  if (item.kind == Kind::kCallBegin) {
+    done["name"] = item.name;
+    done["arguments"] = item.text;
+    out += event("response.function_call_arguments.done", std::move(done));
+  } else {
+    Json part = done;
+    part["part"] = text_part(item.kind, item.text);
+    done["text"] = item.text;
+    const bool content = item.kind == Kind::kContent;
+    if (content) done["logprobs"] = Json::array();
+    out += event(content ? "response.output_text.done" : "response.reasoning_text.done",
+                 std::move(done));
+    out += event("response.content_part.done", std::move(part));
+  }
+  out += event("response.output_item.done",
+               {{"output_index", items_.size() - 1}, {"item", item.json(true)}});
+}
+
+void ResponsesWriter::add(const text::AnswerEvent& it, std::string& out) {
+  const Kind kind = it.kind == Kind::kArguments ? Kind::kCallBegin : it.kind;
+  if (!is_open_ || items_.back().kind != kind || it.kind == Kind::kCallBegin) {
+    end(false, out);
+    begin(kind, it, out);
+  }
+  if (it.kind != Kind::kCallBegin) extend(it.text, out);
+}
+
+std::string ResponsesWriter::piece(const AnswerPiece& piece, std::vector<ChoiceState>&) {
+  std::string out;
+  if (!begun_) {
+    begun_ = true;
+    out += event("response.created", {{"response", response("in_progress")}});
+    out += event("response.in_progress", {{"response", response("in_progress")}});
+  }
+  for (const text::AnswerEvent& it : *piece.events) add(it, out);
+  return out;
+}
+
+std::string ResponsesWriter::stream_end(const std::vector<ChoiceState>& choices) {
+  std::string out;
+  const ChoiceState& state = choices.front();
+  const bool cut = finish_reason_name(state) == "length";
+  if (items_.empty()) begin(Kind::kContent, {}, out);
+  end(cut, out);
+  const Json response = finished(choices);
+  keep(response, state.answer);
+  out += event(cut ? "response.incomplete" : "response.completed", {{"response", response}});
+  return out;
+}
+
+std::string ResponsesWriter::whole(const std::vector<ChoiceState>& choices) {
+  const ChoiceState& state = choices.front();
+  std::string ignored;  // the events of an answer that comes in one piece
+  const text::Answer& answer = state.answer;
+  if (!answer.reasoning.empty()) add({Kind::kReasoning, answer.reasoning, 0, {}}, ignored);
+  if (!answer.content.empty() || answer.calls.empty()) {
+    add({Kind::kContent, answer.content, 0, {}}, ignored);
+  }
+  for (const text::ToolCall& call : answer.calls) {
+    add({Kind::kCallBegin, call.name, 0, call.id}, ignored);
+    add({Kind::kArguments, call.arguments, 0, {}}, ignored);
+  }
+  end(finish_reason_name(state) == "length", ignored);
+  const Json response = finished(choices);
+  keep(response, answer);
+  return dump_json(response);
+}
+
+std::string ResponsesWriter::stream_error(const ApiError& error) {
+  Json failed = response("failed");
+  failed["error"] = {{"code", "server_error"}, {"message", error.message}};
+  std::string out;
+  if (!begun_) out += event("response.created", {{"response", response("in_progress")}});
+  return out + event("response.failed", {{"response", std::move(failed)}});
+}
+
+}  // namespace
+
+WriterMaker make_responses_writer(std::shared_ptr<const ResponseContext> context) {
+  return [context = std::move(context)](const GenerationPlan& plan, const engine::Engine&,
+                                        std::string id) -> std::unique_ptr<AnswerWriter> {
+    return std::make_unique<ResponsesWriter>(plan, context, std::move(id));
+  };
+}
+
+}  // namespace quire::server

@@ -1,0 +1,49 @@
+// A field is shared when the table has it for both dialects under one name.
+#include "server/translate.h"
+
+#include <algorithm>
+
+namespace quire::server {
+
+Json copy_shared_fields(const Json& body, Endpoint from, std::span<const std::string_view> own) {
+  Json out = Json::object();
+  for (const auto& [name, value] : body.items()) {
+    const bool is_own = std::find(own.begin(), own.end(), name) != own.end();
+    if (is_own || find_field(name, from) == nullptr || find_field(name, kChat) == nullptr) continue;
+    out[name] = value;
+  }
+  return out;
+}
+
+ApiError rename_param(ApiError error,
+                      std::span<const std::pair<std::string_view, std::string_view>> names) {
+  for (const auto& [chat, own] : names) {
+    const bool whole = error.param == chat;
+    if (!whole && !error.param.starts_with(fmt::format("{}[", chat)) &&
+        !error.param.starts_with(fmt::format("{}.", chat))) {
+      continue;
+    }
+    // Entries are counted anew by the translation: only the list itself can be named.
+    error.param = whole ? std::string(own)
+                        : std::string(own) + (error.param[chat.size()] == '.'
+                                                  ? error.param.substr(chat.size())
+                                                  : std::string());
+    break;
+  }
+  return error;
+}
+
+tl::expected<std::int64_t, ApiError> count_chat_tokens(const Json& chat, const Backend& backend) {
+  auto request = read_chat_prompt(Fields(chat));
+  if (!request) return tl::unexpected(request.error());
+  if (!backend.render_chat) {
+    return api_fail(kUnsupportedEndpoint, "messages", "the model has no chat template");
+  }
+  const auto text = backend.render_chat(*request);
+  if (!text) return tl::unexpected(api_error(text.error()));
+  const auto ids = backend.engine->tokenizer().encode(*text, {.add_special_tokens = false});
+  if (!ids) return tl::unexpected(api_error(ids.error()));
+  return static_cast<std::int64_t>(ids->size());
+}
+
+}  // namespace quire::server

@@ -1,0 +1,29 @@
+// From the bodies of other dialects to the chat body that plan_parsed() understands.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/openai_request.h"
+
+namespace quire::server {
+
+// A body in chat's form, and what was left out of it.
+struct ChatBody {
+  Json chat = Json::object();
+  std::vector<std::string> warnings;
+};
+
+// The members that mean the same in both dialects, but those that the translation reads itself.
+Json copy_shared_fields(const Json& body, Endpoint from, std::span<const std::string_view> own);
+
+// Names chat's fields as the client knows them: {"messages", "input"} ...
+ApiError rename_param(ApiError error,
+                      std::span<const std::pair<std::string_view, std::string_view>> names);
+
+// How many tokens a chat body's prompt has, whatever the context.
+tl::expected<std::int64_t, ApiError> count_chat_tokens(const Json& chat, const Backend& backend);
+
+}  // namespace quire::server
