@@ -37,6 +37,7 @@ Choice::Choice(const ChoiceContext& context, std::shared_ptr<LiveRequest> live, 
       index_(index),
       sampler_(params(), live_->request.prompt, end_ids(context, params()),
                choice_seed(params().seed.value_or(0), index)),
+      pooler_(live_->request.pooling, static_cast<std::int64_t>(live_->request.prompt.size())),
       guidance_(live_->request, end_ids(context, params())),
       decoder_(*context.tokenizer, {.skip_special_tokens = decoder_skips(live_->request)}),
       matcher_(params().stop, params().include_stop_str_in_output) {}

@@ -80,6 +80,8 @@ class Choice {
   // False when the row is not finite.
   bool score_prompt_row(std::span<const float> logits);
 
+  Pooler& pooler() { return pooler_; }
+
   // Usage and times of the whole life, for the finishing output.
   void close(Output& output, const scheduler::RequestTrace& trace, Time now) const;
 
@@ -94,6 +96,7 @@ class Choice {
   std::shared_ptr<LiveRequest> live_;
   int index_;
   Sampler sampler_;
+  Pooler pooler_;
   Guidance guidance_;
   text::StreamDecoder decoder_;
   StopMatcher matcher_;

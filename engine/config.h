@@ -45,6 +45,7 @@ struct ModelCard {
   std::string folder;
   std::int64_t context_max = 0;
   int vocab = 0;
+  std::int64_t hidden = 0;  // D
   std::vector<std::int32_t> eos_ids;
   // Sampling defaults of generation_config.json, by field name (temperature, top_p ...).
   std::map<std::string, double> generation_defaults;

@@ -191,6 +191,7 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.folder = config.model;
   card.context_max = plan.context_max;
   card.vocab = loaded.spec.vocab;
+  card.hidden = loaded.spec.hidden;
   card.eos_ids = loaded.eos_ids;
   card.generation_defaults = defaults_of(loaded.defaults);
   card.isa = kernels::isa_name(resolved.isa);

@@ -12,6 +12,7 @@
 #include "cache/cache_manager.h"
 #include "engine/config.h"
 #include "engine/output_token.h"
+#include "engine/pooling.h"
 #include "engine/sampling.h"
 #include "models/text/tokenizer.h"
 #include "scheduler/request.h"
@@ -55,6 +56,7 @@ struct Output {
   std::string stop_reason;  // the stop string or "token:ID" that matched, empty for EOS
   Error error;              // with kError
   // With the finish only:
+  std::vector<float> embedding;  // [D] of a request that pools
   Usage usage;
   Timings timings;
 };
@@ -73,6 +75,8 @@ struct ReasoningMarkers {
 struct GenerateRequest {
   std::vector<std::int32_t> prompt;
   SamplingParams sampling;
+  // Other than kNone: the prompt's vector is wanted and nothing is generated; max_tokens must be 0.
+  Pooling pooling = Pooling::kNone;
   // What the output must match; it ends where the grammar can only end. An end token may come only
   // where the output is complete. May be null.
   std::shared_ptr<grammar::CompiledGrammar> grammar;

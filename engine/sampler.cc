@@ -198,7 +198,13 @@ Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<c
 OutputToken Sampler::take(const kernels::Kernels& kernels, std::span<const float> logits,
                           std::int32_t id) const {
   if (params_->logprobs < 0) return OutputToken{id, 0, 0, {}};
-  return score_token(kernels, logits, id, params_->logprobs);
+  const std::vector<std::int32_t>& named = params_->logprob_token_ids;
+  OutputToken token = score_token(kernels, logits, id, named.empty() ? params_->logprobs : 0);
+  for (const std::int32_t other : named) {
+    const OutputToken scored = score_token(kernels, logits, other, 0);
+    token.top.push_back({other, scored.logprob, scored.rank});
+  }
+  return token;
 }
 
 }  // namespace quire::engine

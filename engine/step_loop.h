@@ -87,6 +87,7 @@ class StepLoop {
   void deliver(Choice& choice, Output&& output, const scheduler::RequestTrace& trace, Time now);
   void reserve_logits(int rows);
   std::span<const float> logits(int row, int count) const;
+  std::span<const float> hidden(int row, int count) const;
 
   StepLoopConfig config_;
   ModelRunner* runner_;
@@ -104,6 +105,7 @@ class StepLoop {
 
   StepBatch batch_;
   Arena logits_;
+  std::vector<float> hidden_;  // [rows, D] of the step's pooled prompts
   int logits_rows_ = 0;
   std::vector<SamplerScratch> scratch_;  // one per parallel chunk
   std::vector<Sampled> sampled_;         // in the plan's order

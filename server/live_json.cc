@@ -123,11 +123,17 @@ Json request_json(const engine::RequestView& request, const RequestNamer& namer)
   return out;
 }
 
+ChoiceState finish_of(engine::FinishReason finish) {
+  ChoiceState state;
+  state.finish = finish;
+  return state;
+}
+
 Json finished_json(const engine::FinishedView& finished) {
   const engine::Timings& times = finished.timings;
   return {{"serial", finished.serial},
           {"sequence", finished.sequence},
-          {"finish", finish_reason_name(finished.finish)},
+          {"finish", finish_reason_name(finish_of(finished.finish))},
           {"prompt_tokens", finished.usage.prompt_tokens},
           {"cached_tokens", finished.usage.cached_tokens},
           {"output_tokens", finished.usage.completion_tokens},

@@ -63,6 +63,9 @@ Expected Planner::run(GenerationPlan& plan) {
   auto sampling = read_sampling(fields_, endpoint_, backend_, policy_);
   if (!sampling) return tl::unexpected(sampling.error());
   plan.logprobs = sampling->logprobs;
+  if (!sampling->logprob_token_ids.empty()) {
+    plan.logprobs = static_cast<int>(sampling->logprob_token_ids.size());
+  }
   plan.prompt_logprobs = sampling->prompt_logprobs;
   plan.shows_prompt_logprobs = fields_.get("prompt_logprobs") != nullptr;
   auto prompts = read_prompts();

@@ -18,7 +18,8 @@ constexpr std::string_view kErrorSchema = R"({"type":"object","required":["error
   "message":{"type":"string"},"type":{"type":"string"},"param":{"type":["string","null"]},
   "code":{"type":["string","null"]}}}}})";
 constexpr std::string_view kAnthropicErrorSchema = R"({"type":"object","required":["type","error"],
-  "properties":{"type":{"const":"error"},"error":{"type":"object","required":["type","message"]}}})";
+  "properties":{"type":{"const":"error"},
+  "error":{"type":"object","required":["type","message"]}}})";
 
 Json parsed(std::string_view text) { return parse_json(text).value(); }
 
@@ -105,8 +106,8 @@ Json body_schema(const EndpointSpec& endpoint) {
   Json out = {{"type", "object"}, {"properties", std::move(properties)}};
   if (!required.empty()) {
     for (const Json& name : required) {
-      Json& type = out["properties"][name.get<std::string>()]["type"];
-      if (type.is_array()) type = Json(type[0]);
+      Json& schema = out["properties"][name.get<std::string>()];
+      if (schema.contains("type")) schema["type"] = Json(schema["type"][0]);
     }
     out["required"] = std::move(required);
   }

@@ -14,18 +14,17 @@ constexpr double kInt64Max = 9223372036854775807.0;
 constexpr double kFloatMax = 3e38;
 constexpr double kLogprobsMax = 1000;  // --max-logprobs narrows it
 
+constexpr FieldSpec required(FieldSpec spec, unsigned by) {
+  spec.required_by = by;
+  return spec;
+}
+
 constexpr FieldSpec kSpecs[] = {
     // What to answer.
     {"model", ~0u, kString},
-    {"messages",
-     kTemplated | kMessages | kCountTokens,
-     kArray,
-     kSupported,
-     kMin,
-     kMax,
-     {},
-     kChat | kApplyTemplate | kMessages | kCountTokens},
-    {"prompt", kCompletions | kTokenize | kInfill, kAny, kSupported, kMin, kMax, {}, kCompletions},
+    required({"messages", kTemplated | kMessages | kCountTokens, kArray},
+             kChat | kApplyTemplate | kMessages | kCountTokens),
+    required({"prompt", kCompletions | kTokenize | kInfill, kAny}, kCompletions),
     {"tools", kTemplated | kResponses | kMessages | kCountTokens, kArray},
     {"tool_choice", kChat | kResponses, kAny},
     {"tool_choice", kMessages | kCountTokens, kObject},
@@ -61,14 +60,8 @@ constexpr FieldSpec kSpecs[] = {
     {"ebnf", kGenerating, kString},
 
     // Length and stops.
-    {"max_tokens",
-     kOpenAi | kMessages | kInfill,
-     kInteger,
-     kSupported,
-     0,
-     kInt64Max,
-     {},
-     kMessages},
+    required({"max_tokens", kOpenAi | kMessages | kInfill, kInteger, kSupported, 0, kInt64Max},
+             kMessages),
     {"max_completion_tokens", kChat, kInteger, kSupported, 0, kInt64Max},
     {"n_predict", kOpenAi | kInfill, kInteger, kSupported, -1, kInt64Max},
     {"min_tokens", kGenerating, kInteger, kSupported, 0, kInt64Max},
@@ -104,6 +97,7 @@ constexpr FieldSpec kSpecs[] = {
     {"logprobs", kCompletions, kInteger, kSupported, 0, kLogprobsMax},
     {"top_logprobs", kChat, kInteger, kSupported, 0, kLogprobsMax},
     {"prompt_logprobs", kOpenAi, kInteger, kSupported, 0, kLogprobsMax},
+    {"logprob_token_ids", kOpenAi, kArray},
     {"return_token_ids", kOpenAi, kBool},
     {"return_tokens_as_token_ids", kOpenAi, kBool},
     {"receipt", kGenerating, kBool},
@@ -113,7 +107,7 @@ constexpr FieldSpec kSpecs[] = {
     {"cache_salt", kGenerating, kString},
 
     // /v1/responses.
-    {"input", kResponses, kAny, kSupported, kMin, kMax, {}, kResponses},
+    required({"input", kResponses, kAny}, kResponses),
     {"instructions", kResponses, kString},
     {"max_output_tokens", kResponses, kInteger, kSupported, 1, kInt64Max},
     {"text", kResponses, kObject},
@@ -142,6 +136,22 @@ constexpr FieldSpec kSpecs[] = {
     {"inference_geo", kMessages, kAny, kIgnored},
     {"speed", kMessages | kCountTokens, kAny, kIgnored},
 
+    // /v1/embeddings, /v1/rerank, /v1/score, /classify.
+    required({"input", kEmbeddings | kClassify, kAny}, kEmbeddings | kClassify),
+    {"encoding_format", kEmbeddings, kString},
+    {"dimensions", kEmbeddings, kInteger, kSupported, 1, kInt32Max},
+    {"normalize", kEmbeddings, kBool},
+    {"add_special_tokens", kEmbeddings, kBool},
+    {"truncate_prompt_tokens", kEmbeddings, kInteger, kSupported, -1, kInt32Max},
+    required({"query", kRerank, kString}, kRerank),
+    required({"documents", kRerank, kArray}, kRerank),
+    {"top_n", kRerank, kInteger, kSupported, 1, kInt32Max},
+    {"return_documents", kRerank, kBool},
+    {"instruction", kRerank | kScore, kString},
+    required({"text_1", kScore, kAny}, kScore),
+    required({"text_2", kScore, kAny}, kScore),
+    {"user", kEmbeddings | kRerank | kScore | kClassify, kAny, kIgnored},
+
     // Text between a beginning and an end.
     {"suffix", kCompletions, kString},
     {"input_prefix", kInfill, kString},
@@ -150,7 +160,7 @@ constexpr FieldSpec kSpecs[] = {
 
     // Bodies of /tokenize and /detokenize.
     {"content", kTokenize, kAny},
-    {"tokens", kDetokenize, kArray, kSupported, kMin, kMax, {}, kDetokenize},
+    required({"tokens", kDetokenize, kArray}, kDetokenize),
     {"add_special", kTokenize, kBool},
     {"parse_special", kTokenize, kBool},
     {"with_pieces", kTokenize, kBool},
@@ -194,7 +204,6 @@ constexpr FieldSpec kSpecs[] = {
     {"min_keep", kGenerating, kInteger, kRefused, kMin, kMax, "0"},
     {"n_probs", kGenerating, kInteger, kRefused, kMin, kMax, "0"},
     {"post_sampling_probs", kGenerating, kBool, kRefused, kMin, kMax, "false"},
-    {"logprob_token_ids", kGenerating, kArray, kRefused, kMin, kMax, "[]"},
     {"return_prompt_text", kGenerating, kBool, kRefused, kMin, kMax, "false"},
     {"return_token_offsets", kGenerating, kBool, kRefused, kMin, kMax, "false"},
     {"return_tokens", kGenerating, kBool, kRefused, kMin, kMax, "false"},

@@ -139,6 +139,12 @@ void Service::add_generating_routes() {
       generation_->run(body, exchange);
     });
   }
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    if ((spec.body & (kEmbeddings | kRerank | kScore | kClassify)) == 0) continue;
+    on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
+      generation_->run_pooling(body, exchange);
+    });
+  }
   on("GET", "/v1/responses/{id}", [this](const HttpRequest& request) {
     return stored_response_answer(generation_->responses(),
                                   path_id(request.path, "/v1/responses/{id}"));

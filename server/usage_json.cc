@@ -44,9 +44,9 @@ UsageTotals sum_usage(const GenerationPlan& plan, const std::vector<ChoiceState>
                                                                : choices[i].usage.completion_tokens;
     out.drafts += choices[i].usage.draft_tokens;
     out.accepted += choices[i].usage.accepted_draft_tokens;
-    out.reasoning += choices[i].usage.reasoning_tokens;
     out.predicted += choices[i].usage.predicted_tokens;
     out.accepted_predicted += choices[i].usage.accepted_predicted_tokens;
+    out.reasoning += choices[i].usage.reasoning_tokens;
     out.preemptions += choices[i].usage.preemptions;
     if (!first_of_prompt) continue;
     const engine::Usage& usage = choices[i].usage;

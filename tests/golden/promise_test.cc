@@ -269,7 +269,9 @@ TEST_P(Promise, SameRequestSameBytes) {
   for (int i = 0; i < kProbes; ++i) {  // each quite alone
     models::LoadedModel loaded = load();
     vocab = loaded.spec.vocab;
-    Stack stack(std::move(loaded), Way{.kv_dtype = kv_dtype_});
+    Way alone;
+    alone.kv_dtype = kv_dtype_;
+    Stack stack(std::move(loaded), alone);
     stack.submit(probe(i, vocab), plain[static_cast<std::size_t>(i)], {});
     stack.run();
     ASSERT_GT(plain[static_cast<std::size_t>(i)].tokens.size(), 4u);
