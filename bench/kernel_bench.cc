@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -180,16 +181,20 @@ struct Run {
   Team* team;
   MachineProbe* probe;
   const Options* options;
-  double read_gb_s = 0;
+  double read_gb_s = 0;  // both measured for each format and shape
+  double peak_gop_s = 0;
 };
+
+const char* peak_name(const Run& run, const FormatLine& line) {
+  return run.isa == Isa::kAvx512 ? line.peak_avx512 : line.peak_avx2;
+}
 
 void report_product(const Run& run, const FormatLine& line, Shape shape, std::int64_t rows,
                     const Seconds& seconds) {
   const double operations = 2.0 * static_cast<double>(rows * shape.n * shape.k);
   const auto bytes = static_cast<double>(packed_bytes(line.format, shape.n, shape.k));
   const double rate = operations / seconds.best * 1e-9, gb_s = bytes / seconds.best * 1e-9;
-  const char* peak_name = run.isa == Isa::kAvx512 ? line.peak_avx512 : line.peak_avx2;
-  const double peak = run.probe->peak_gop_s(peak_name);
+  const double peak = run.peak_gop_s;
   const double of_peak = peak > 0 ? rate / peak : 0, of_read = gb_s / run.read_gb_s;
   if (run.options->json) {
     fmt::print(
@@ -198,19 +203,21 @@ void report_product(const Run& run, const FormatLine& line, Shape shape, std::in
         "\"peak\":\"{}\",\"peak_gop_s\":{:.1f},\"read_gb_s\":{:.2f},\"of_peak\":{:.4f},"
         "\"of_read\":{:.4f}}}\n",
         isa_name(run.isa), line.name, run.team->threads(), shape.k, shape.n, rows, rate,
-        operations / seconds.median * 1e-9, gb_s, peak_name, peak, run.read_gb_s, of_peak, of_read);
+        operations / seconds.median * 1e-9, gb_s, peak_name(run, line), peak, run.read_gb_s,
+        of_peak, of_read);
     return;
   }
   fmt::print(
       "{:7} {:12} {} threads K={:<5} N={:<7} rows {:<4} {:8.1f} GOP/s {:5.1f} % of {} {:6.1f} GB/s "
       "{:5.1f} % of read\n",
       isa_name(run.isa), line.name, run.team->threads(), shape.k, shape.n, rows, rate,
-      100 * of_peak, peak_name, gb_s, 100 * of_read);
+      100 * of_peak, peak_name(run, line), gb_s, 100 * of_read);
 }
 
 void bench_products(Run& run, const FormatLine& line, Shape shape) {
   Weights weights(line.format, shape);
   run.read_gb_s = run.probe->read_bandwidth().median;
+  run.peak_gop_s = run.probe->peak_gop_s(peak_name(run, line));
   const int chunks = kChunksPerThread * run.team->threads();
   for (const std::int64_t rows : kRows) {
     Inputs inputs(run.isa, line, rows, shape.k);
@@ -234,6 +241,7 @@ void bench_products(Run& run, const FormatLine& line, Shape shape) {
     });
     seconds.best /= calls, seconds.median /= calls;
     report_product(run, line, shape, rows, seconds);
+    std::fflush(stdout);
   }
 }
 

@@ -20,8 +20,8 @@ struct OfflineOptions {
   std::uint64_t seed = 0;
 };
 
-// The prompt of one sequence in one round; ids are spread over the vocabulary V, without its last 8
-// (special tokens). Equal for equal options on every machine.
+// The prompt of one sequence in one round; ids are spread over the vocabulary V without its end,
+// where bytes and special tokens are. Equal for equal options on every machine.
 std::vector<std::int32_t> make_prompt_ids(const OfflineOptions& options, int round, int sequence,
                                           int vocab);
 

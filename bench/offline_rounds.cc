@@ -12,7 +12,7 @@
 namespace quire::bench {
 namespace {
 
-constexpr int kSpecialTokens = 8;
+constexpr int kReservedTokens = 272;  // bytes and special tokens at the end of the vocabulary
 constexpr double kOverlapMin = 0.5;
 
 engine::GenerateRequest greedy_request(const std::vector<std::int32_t>& prompt, int output_tokens) {
@@ -51,7 +51,7 @@ std::vector<std::int32_t> make_prompt_ids(const OfflineOptions& options, int rou
                                           int vocab) {
   const std::uint64_t shared = mix64(options.seed) + static_cast<std::uint64_t>(round);
   const std::uint64_t own = mix64(shared) + 1 + static_cast<std::uint64_t>(sequence);
-  const auto limit = static_cast<std::uint64_t>(std::max(1, vocab - kSpecialTokens));
+  const auto limit = static_cast<std::uint64_t>(std::max(vocab - kReservedTokens, vocab / 2));
   std::vector<std::int32_t> ids;
   for (int i = 0; i < options.input_tokens; ++i) {
     const int at = options.repeat_tokens > 0 ? i % options.repeat_tokens : i;

@@ -12,7 +12,7 @@ import sys
 from suite_floor import decode_floor, peaks, prefill_floor
 from suite_measure import FOREIGN_SHARE_MAX, STEAL_SHARE_MAX, Metric, median
 
-ORDER = ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S10", "S11", "M1"]
+ORDER = ["K", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S10", "S11", "M1"]
 FLOORS = {"decode": decode_floor, "prefill": prefill_floor}
 CHARTS = {"S1": "decode", "S2": "decode", "S3": "out", "S4": "goodput", "S5": "out",
           "S6": "itl_max", "S7": "decode", "S8": "decode", "S10": "decode", "S11": "decode",
@@ -29,7 +29,7 @@ HOW = """# Performance
 Made by `bench/report.py` from the JSON of `bench/suite.py`; do not edit by hand. To repeat it:
 
 ```
-cmake --preset release && ninja -C build quire bench_probe
+cmake --preset release && ninja -C build quire bench_probe kernel_bench
 bench/setup_peers.sh PEERS                       # once, as root: llama.cpp of Debian sid in a chroot
 bench/suite.py --peers PEERS --results RESULTS --rounds 5
 bench/report.py RESULTS docs/performance.md
@@ -199,10 +199,40 @@ def svg_bars(title, rows):
             + "".join(parts) + "</svg>\n")
 
 
+def product_table(lines):
+    """A row for each format and shape; GOP/s and the share of the nearer of peak and read bandwidth."""
+    rows = sorted({line["rows"] for line in lines})
+    cells = {}
+    for line in lines:
+        key = (line["isa"], line["format"], line["threads"], f"{line['k']} x {line['n']}")
+        share = max(line["of_peak"], line["of_read"])
+        cells.setdefault(key, {})[line["rows"]] = f"{number(line['gop_s'])} ({100 * share:.0f} %)"
+    out = ["| instruction set | format | threads | K x N | "
+           + " | ".join(f"{r} rows" for r in rows) + " |", "|---|---|---|---|" + "---|" * len(rows)]
+    for key, cell in cells.items():
+        out.append("| " + " | ".join(map(str, key)) + " | "
+                   + " | ".join(cell.get(r, "-") for r in rows) + " |")
+    return "\n".join(out)
+
+
+def kernel_section(record):
+    products = [line for line in record["kernels"] if line["kernel"] == "product"]
+    regions = [line for line in record["kernels"] if line["kernel"] == "region"]
+    parts = [f"## K1, K3: {record['title']}\n\n{record['started'][:16]} UTC, "
+             f"{record['seconds']:.0f} s. Best of several runs, weights taken in turn from 256 MB."
+             "\n\nGOP/s, and in brackets the share of the instruction's peak or of the read "
+             "bandwidth of the same run, whichever is nearer:\n", product_table(products)]
+    parts.append("\nA parallel region, beyond the work in it:\n\n| threads | work, us | best, us | "
+                 "median, us |\n|---|---|---|---|")
+    parts += [f"| {r['threads']} | {r['work_us']} | {r['overhead_us']:.2f} | "
+              f"{r['overhead_us_median']:.2f} |" for r in regions]
+    return "\n".join(parts) + "\n"
+
+
 def best_peaks(records):
     best = {}
     for record in records:
-        for turn in record["turns"]:
+        for turn in record.get("turns", []):
             for probe in (turn["probe_before"], turn["probe_after"]):
                 for name, value in probe["peak_gop_s"].items():
                     best[name] = max(best.get(name, 0), value)
@@ -211,9 +241,9 @@ def best_peaks(records):
 
 def machine_section(records, best):
     machine = records[0]["machine"]
-    rates = [t[when]["read_gb_s"] for r in records for t in r["turns"]
+    rates = [t[when]["read_gb_s"] for r in records for t in r.get("turns", [])
              for when in ("probe_before", "probe_after")]
-    distance = [t[when]["ping_pong_ns"] for r in records for t in r["turns"]
+    distance = [t[when]["ping_pong_ns"] for r in records for t in r.get("turns", [])
                 for when in ("probe_before", "probe_after")]
     threads = records[0]["threads"]
     peer = next((r["peer"] for r in records if r["peer"]), "none")
@@ -229,22 +259,29 @@ def machine_section(records, best):
         "- peaks, 1e9 operations a second: "
         + ", ".join(f"{name} {number(value)}" for name, value in sorted(best.items())),
         f"- Quire {commits}; llama.cpp {peer}",
-        "- ik_llama.cpp is in no package registry, so it is not compared; its numbers on a machine "
-        "of this kind are in the history of the project's design.", ""])
+        "- Not compared: ik_llama.cpp (in no package registry); "
+        "any other server by URL with `quire bench serve`.", ""])
+
+
+def how():
+    return HOW.format(foreign=100 * FOREIGN_SHARE_MAX, steal=100 * STEAL_SHARE_MAX)
 
 
 def write_page(results, page):
     records = [json.loads(path.read_text()) for path in results.glob("*.json")]
-    records = [r for r in records if r.get("turns")]
+    records = [r for r in records if r.get("turns") or r.get("kernels")]
     if not records:
-        sys.exit(f"report.py: no results in {results}")
+        page.write_text(how() + "\nNo run is recorded here.\n")
+        return
     records.sort(key=lambda r: ORDER.index(r["scenario"]))
     best = best_peaks(records)
     folder = page.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [HOW.format(foreign=100 * FOREIGN_SHARE_MAX, steal=100 * STEAL_SHARE_MAX),
-             machine_section(records, best)]
+    parts = [how(), machine_section(records, best)]
     for record in records:
+        if "kernels" in record:
+            parts.append(kernel_section(record))
+            continue
         scenario, name = Scenario(record, best), record["scenario"]
         parts.append(f"## {name}: {record['title']}\n\nShape {record['shape']}, "
                      f"{record['started'][:16]} UTC, {record['seconds']:.0f} s.\n")

@@ -6,8 +6,9 @@
     bench/suite.py --scenarios S1,S3 --formats int4 --rounds 5 --results DIR
     bench/report.py DIR docs/performance.md     # tables and charts
 
-Needs build/quire and build/bench_probe. Random checkpoints are made on first use (tools/make_checkpoint.py, by a
-Python that has numpy: --python). The scenarios are described in bench/suite_scenarios.py.
+Needs build/quire, build/bench_probe and build/kernel_bench, and a machine with nothing else to do.
+Random checkpoints are made on first use (tools/make_checkpoint.py, by a Python that has numpy:
+--python). The scenarios are described in bench/suite_scenarios.py.
 """
 import argparse
 import dataclasses
@@ -24,6 +25,7 @@ from suite_engines import FORMATS
 from suite_scenarios import SCENARIOS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+KERNEL_SECONDS = 7200
 LLAMA_QUANTS = {"q8_0": "Q8_0", "q4_0": "Q4_0"}
 
 
@@ -32,6 +34,7 @@ class Setup:
     """What the engines need to know to be started."""
     quire: str
     root: pathlib.Path  # of the peers' chroot
+    openvino: pathlib.Path  # its Python, which may not be there
     models: pathlib.Path
     logs: pathlib.Path
     shape: str
@@ -101,7 +104,7 @@ def parse_arguments():
     parser.add_argument("--models", type=pathlib.Path, default=cache / "quire-models",
                         help="folder for random checkpoints")
     parser.add_argument("--results", type=pathlib.Path, required=True, help="folder for the JSON")
-    parser.add_argument("--scenarios", default=",".join(SCENARIOS))
+    parser.add_argument("--scenarios", default=",".join([*SCENARIOS, "K"]))
     parser.add_argument("--formats", default="int4,int8,bf16",
                         help="weight formats; the first one is used where one is enough")
     parser.add_argument("--shape", default="qwen3-0.6b", help="of tools/make_checkpoint.py")
@@ -109,7 +112,7 @@ def parse_arguments():
     parser.add_argument("--tries", type=int, default=0,
                         help="turns at most, for lack of undisturbed ones [rounds + 2]")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter cases")
+    parser.add_argument("--quick", action="store_true", help="the cases of the targets only")
     parser.add_argument("--no-peers", action="store_true", help="Quire alone")
     parser.add_argument("--python", default=sys.executable, help="a Python with numpy")
     parser.add_argument("--quire-flag", action="append", default=[],
@@ -122,8 +125,8 @@ def parse_arguments():
             parser.error(f"--formats: {name} is not one of {', '.join(FORMATS)}")
     options.scenarios = options.scenarios.split(",")
     for name in options.scenarios:
-        if name not in SCENARIOS:
-            parser.error(f"--scenarios: {name} is not one of {', '.join(SCENARIOS)}")
+        if name not in SCENARIOS and name != "K":
+            parser.error(f"--scenarios: {name} is not one of {', '.join(SCENARIOS)}, K")
     return options
 
 
@@ -133,14 +136,8 @@ def run_scenario(name, options, setup):
     begin = datetime.datetime.now(datetime.timezone.utc)
     print(f"{name}: {scenario.title}", flush=True)
     setup.ensure(options.formats)
-    record = {
-        "scenario": name, "title": scenario.title, "started": begin.isoformat(timespec="seconds"),
-        "machine": suite_measure.machine(), "shape": setup.shape, "config": setup.config(),
-        "threads": options.threads, "quire_flags": options.quire_flag,
-        "commit": first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"]),
-        "peer": "" if options.no_peers else first_line(
-            ["chroot", str(setup.root), "llama-server", "--version"]),
-        "cases": [], "turns": []}
+    record = {**describe(name, scenario.title, options, setup, begin), "shape": setup.shape,
+              "config": setup.config(), "cases": [], "turns": []}
     path = options.results / f"{name}.json"
 
     def save():
@@ -162,6 +159,31 @@ def end_on_signal(number, _frame):
     sys.exit(128 + number)  # runs the finally clauses, which stop what was started
 
 
+def run_kernels(options, setup):
+    """K1 and K3: products and parallel regions, one run of bench/kernel_bench.cc."""
+    begin = datetime.datetime.now(datetime.timezone.utc)
+    print("K: products and parallel regions", flush=True)
+    program = str(pathlib.Path(options.probe).with_name("kernel_bench"))
+    words = [program, "--json", "--threads", ",".join(dict.fromkeys(["1", str(options.threads)]))]
+    out = setup.children.output(words + ["--short"] * options.quick, KERNEL_SECONDS)
+    record = describe("K", "Products and parallel regions", options, setup, begin)
+    record["kernels"] = [json.loads(line) for line in out.splitlines()]
+    record["seconds"] = (datetime.datetime.now(datetime.timezone.utc) - begin).total_seconds()
+    (options.results / "K.json").write_text(json.dumps(record, indent=1))
+    print(f"K: {record['seconds']:.0f} s", flush=True)
+
+
+def describe(name, title, options, setup, begin):
+    """What every result file begins with."""
+    return {
+        "scenario": name, "title": title, "started": begin.isoformat(timespec="seconds"),
+        "machine": suite_measure.machine(), "threads": options.threads,
+        "quire_flags": options.quire_flag,
+        "commit": first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"]),
+        "peer": "" if options.no_peers else first_line(
+            ["chroot", str(setup.root), "llama-server", "--version"])}
+
+
 def main():
     signal.signal(signal.SIGTERM, end_on_signal)
     options = parse_arguments()
@@ -171,16 +193,21 @@ def main():
     logs.mkdir(exist_ok=True)
     for program in (options.quire, options.probe):
         if not os.access(program, os.X_OK):
-            sys.exit(f"suite.py: {program} is not there: ninja -C build quire bench_probe")
+            sys.exit(f"suite.py: {program} is not there: ninja -C build quire bench_probe kernel_bench")
     root = options.peers / "sid"
     if not options.no_peers and not (root / "usr/bin/llama-batched-bench").exists():
         sys.exit(f"suite.py: no llama.cpp in {root}: bench/setup_peers.sh {options.peers}, "
                  "or --no-peers")
-    setup = Setup(options.quire, root, options.models, logs, options.shape, options.threads,
-                  options.python, options.quire_flag, not options.no_peers,
-                  suite_measure.Children())
+    setup = Setup(
+        quire=options.quire, root=root, openvino=options.peers / "openvino/bin/python",
+        models=options.models, logs=logs, shape=options.shape, threads=options.threads,
+        python=options.python, quire_flags=options.quire_flag, peers=not options.no_peers,
+        children=suite_measure.Children())
     for name in options.scenarios:
-        run_scenario(name, options, setup)
+        if name == "K":
+            run_kernels(options, setup)
+        else:
+            run_scenario(name, options, setup)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ import time
 import urllib.error
 import urllib.request
 
+from suite_floor import kv_token_bytes
+
+OPENVINO_SCRIPT = pathlib.Path(__file__).resolve().parent / "openvino_latency.py"
 START_SECONDS = 600
 RUN_SECONDS = 3600
 # Room for one sequence beyond its tokens: llama.cpp pads, and the last token is stored too.
 SLACK_TOKENS = 32
 PEER_TRIES = 3  # llama-batched-bench now and then ends well without a word
-SPECIAL_TOKENS = 8  # at the end of the vocabulary
+RESERVED_TOKENS = 272  # bytes and special tokens, at the end of the vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Engine:
                  "hog" if hog else "", tag]
         self.name = " ".join(word for word in words if word)
         self.server = None
+
+    @staticmethod
+    def knows(setup, weight_format):
+        """Whether this engine is installed and runs the format."""
+        del setup, weight_format
+        return True
 
     def describe(self):
         return {"name": self.name, "kind": self.kind, "format": self.format.name, "kv": self.kv}
@@ -197,6 +206,30 @@ class Llama(Engine):
         return f"http://127.0.0.1:{port}"
 
 
+class OpenVino(Engine):
+    """OpenVINO GenAI from the same GGUF file, offline only; it reads no bf16 GGUF."""
+    kind = "openvino"
+    KV = {"bf16": "f16", "int8": "u8"}
+
+    @staticmethod
+    def knows(setup, weight_format):
+        return setup.openvino.exists() and weight_format != "bf16"
+
+    def latency(self, sequences, input_tokens, output_tokens, extra=()):
+        del extra
+        config = self.setup.config()
+        path = self.setup.root / "models" / f"{self.setup.shape}-{self.format.gguf}.gguf"
+        tokens = sequences * (input_tokens + output_tokens + SLACK_TOKENS)
+        gib = 1 + int(2 * tokens * kv_token_bytes(config, "bf16")) // 2**30
+        out = self.setup.children.output(
+            [str(self.setup.openvino), str(OPENVINO_SCRIPT), "--gguf", str(path), "--sequences",
+             str(sequences), "--input-tokens", str(input_tokens), "--output-tokens",
+             str(output_tokens), "--threads", str(self.setup.threads), "--vocab",
+             str(config["vocab_size"]), "--kv", self.KV[self.kv], "--kv-gib", str(gib)],
+            RUN_SECONDS)
+        return json.loads(out.splitlines()[-1])
+
+
 class Load:
     """`quire bench serve` against a running server."""
 
@@ -204,7 +237,7 @@ class Load:
         self.setup = setup
 
     def command(self, url, **flags):
-        vocab = self.setup.config()["vocab_size"] - SPECIAL_TOKENS
+        vocab = self.setup.config()["vocab_size"] - RESERVED_TOKENS
         words = [self.setup.quire, "bench", "serve", "--json", "--url", url, "--vocab", str(vocab)]
         for name, value in flags.items():
             words += [f"--{name.replace('_', '-')}", str(value)]

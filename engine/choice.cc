@@ -19,6 +19,11 @@ std::vector<std::int32_t> end_ids(const ChoiceContext& context, const SamplingPa
   return ids;
 }
 
+// With some special tokens to be shown, the choice itself leaves out the others.
+bool decoder_skips(const GenerateRequest& request) {
+  return request.sampling.skip_special_tokens && request.visible_special_ids.empty();
+}
+
 Error not_finite(std::int64_t position) {
   return Error{ErrorCode::kInternal,
                fmt::format("the model's logits for position {} are not finite", position)};
@@ -32,12 +37,20 @@ Choice::Choice(const ChoiceContext& context, std::shared_ptr<LiveRequest> live, 
       index_(index),
       sampler_(params(), live_->request.prompt, end_ids(context, params()),
                choice_seed(params().seed.value_or(0), index)),
-      decoder_(*context.tokenizer, {.skip_special_tokens = params().skip_special_tokens}),
+      pooler_(live_->request.pooling, static_cast<std::int64_t>(live_->request.prompt.size())),
+      guidance_(live_->request, end_ids(context, params())),
+      decoder_(*context.tokenizer, {.skip_special_tokens = decoder_skips(live_->request)}),
       matcher_(params().stop, params().include_stop_str_in_output) {}
 
 bool Choice::stops_answer(std::int32_t id) const {
   if (!params().ignore_eos && contains(context_->eos_ids, id)) return true;
   return contains(params().stop_token_ids, id);
+}
+
+bool Choice::is_hidden(std::int32_t id) const {
+  const GenerateRequest& request = live_->request;
+  return request.sampling.skip_special_tokens && !request.visible_special_ids.empty() &&
+         context_->tokenizer->is_special(id) && !contains(request.visible_special_ids, id);
 }
 
 Draws Choice::draw(std::span<const float> rows, std::int64_t position,
@@ -52,16 +65,17 @@ Draws Choice::draw(std::span<const float> rows, std::int64_t position,
       draws.error = not_finite(at);
       return draws;
     }
-    auto token = sampler_.sample(*context_->kernels, row, at, scratch);
+    auto token = guidance_.draw(sampler_, *context_->kernels, row, at, scratch);
     if (!token) {
       draws.error = token.error();
       return draws;
     }
     const std::int32_t id = token->id;
     sampler_.accept(id);
+    guidance_.accept(id);
     draws.tokens.push_back(std::move(*token));
     const auto made = made_ + static_cast<std::int64_t>(draws.tokens.size());
-    if (stops_answer(id) || made >= params().max_tokens) return draws;
+    if (stops_answer(id) || guidance_.is_complete() || made >= params().max_tokens) return draws;
     if (i == drafts.size() || drafts[i] != id) return draws;
   }
   return draws;
@@ -74,6 +88,7 @@ void Choice::set_finish(Output& output, FinishReason finish) {
 
 void Choice::add_text(const OutputToken& token, Output& output) {
   if (token.id >= context_->tokenizer->vocab_size()) return;  // padding of the head: no text
+  if (is_hidden(token.id)) return;
   auto piece = decoder_.push(token.id);
   if (!piece) {
     output.error = piece.error();
@@ -119,6 +134,8 @@ Output Choice::take(Draws& draws, Time now) {
       if (!finished_) set_finish(output, FinishReason::kStop);
     } else {
       add_text(token, output);
+      const bool last = i + 1 == draws.tokens.size();
+      if (!finished_ && last && guidance_.is_complete()) set_finish(output, FinishReason::kStop);
       if (!finished_ && made_ >= params().max_tokens) set_finish(output, FinishReason::kLength);
     }
     output.tokens.push_back(token);
@@ -145,6 +162,11 @@ Output Choice::end(FinishReason finish, Error error) {
   return output;
 }
 
+void Choice::count_predicted(int proposed, int accepted) {
+  predicted_ += proposed;
+  accepted_predicted_ += accepted;
+}
+
 bool Choice::score_prompt_row(std::span<const float> logits) {
   const auto count = static_cast<std::int64_t>(logits.size());
   if (!context_->kernels->all_finite(logits.data(), count)) return false;
@@ -162,6 +184,9 @@ void Choice::close(Output& output, const scheduler::RequestTrace& trace, Time no
                   .cached_tokens = trace.cached_tokens,
                   .draft_tokens = trace.draft_tokens,
                   .accepted_draft_tokens = trace.accepted_draft_tokens,
+                  .predicted_tokens = predicted_,
+                  .accepted_predicted_tokens = accepted_predicted_,
+                  .reasoning_tokens = guidance_.reasoning_tokens(),
                   .preemptions = trace.preemptions,
                   .missed = trace.missed};
   const bool scheduled = trace.first_scheduled != Time::zero();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/guidance.h"
 #include "engine/sampler.h"
 #include "engine/stop_matcher.h"
 #include "kernels/kernels.h"
@@ -65,6 +66,11 @@ class Choice {
   // now: when the tokens were made.
   Output take(Draws& draws, Time now);
 
+  // Guesses that need no drafter; `cut` drops what the grammar would refuse anyway.
+  Guidance& guidance() { return guidance_; }
+  // Of a proposal out of the predicted text.
+  void count_predicted(int proposed, int accepted);
+
   // The end of a choice from outside, without new tokens; what was held back of the text is out.
   Output end(FinishReason finish, Error error = {});
 
@@ -74,11 +80,14 @@ class Choice {
   // False when the row is not finite.
   bool score_prompt_row(std::span<const float> logits);
 
+  Pooler& pooler() { return pooler_; }
+
   // Usage and times of the whole life, for the finishing output.
   void close(Output& output, const scheduler::RequestTrace& trace, Time now) const;
 
  private:
   bool stops_answer(std::int32_t id) const;
+  bool is_hidden(std::int32_t id) const;
   void add_text(const OutputToken& token, Output& output);
   void flush_text(Output& output);
   void set_finish(Output& output, FinishReason finish);
@@ -87,9 +96,12 @@ class Choice {
   std::shared_ptr<LiveRequest> live_;
   int index_;
   Sampler sampler_;
+  Pooler pooler_;
+  Guidance guidance_;
   text::StreamDecoder decoder_;
   StopMatcher matcher_;
   std::int64_t made_ = 0;
+  std::int64_t predicted_ = 0, accepted_predicted_ = 0;
   std::int64_t scored_rows_ = 0;
   std::vector<OutputToken> prompt_scores_;
   Time first_token_ = {};

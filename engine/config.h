@@ -17,7 +17,7 @@ struct EngineConfig {
   std::string dtype = "auto";
   // none, int8, int4: what loading makes of a float checkpoint's matrices; models/load/formats.h.
   std::string quantization = "none";
-  std::string kv_cache_dtype = "auto";   // auto, f32, bf16
+  std::string kv_cache_dtype = "auto";   // auto, f32, bf16, int8
   std::string kv_cache_memory = "auto";  // bytes with K, M, G, or a share of memory ("30%")
   std::string isa = "auto";              // auto, scalar, avx2, avx512
   int threads = 0;                       // 0: the processors this process may use
@@ -45,6 +45,7 @@ struct ModelCard {
   std::string folder;
   std::int64_t context_max = 0;
   int vocab = 0;
+  std::int64_t hidden = 0;  // D
   std::vector<std::int32_t> eos_ids;
   // Sampling defaults of generation_config.json, by field name (temperature, top_p ...).
   std::map<std::string, double> generation_defaults;

@@ -55,6 +55,11 @@ Status check(const EngineConfig& config) {
   return {};
 }
 
+// As users write it.
+std::string kv_dtype_name(DType dtype) {
+  return dtype == DType::kI8 ? "int8" : std::string(dtype_name(dtype));
+}
+
 Result<kernels::Isa> choose_isa(const std::string& name) {
   if (name == "auto") return kernels::best_isa();
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::parse_isa(name));
@@ -126,6 +131,7 @@ void make_memory(const EngineConfig& config, const MemoryPlan& plan, EngineParts
   scheduler.waiting_tokens_max = std::numeric_limits<std::int64_t>::max() / 2;  // see submit()
   scheduler.context_max = plan.context_max;
   scheduler.step_target = from_seconds(config.step_target_ms / 1000);
+  scheduler.prefill_only_target = std::max(scheduler.step_target, scheduler.prefill_only_target);
   scheduler.drafts_max = drafts_of(config);
   scheduler.debug_preempt_every = config.debug_preempt_every;
   scheduler.debug_chunk_tokens = config.debug_chunk_tokens;
@@ -185,13 +191,14 @@ ModelCard make_card(const EngineConfig& config, const Resolved& resolved, const 
   card.folder = config.model;
   card.context_max = plan.context_max;
   card.vocab = loaded.spec.vocab;
+  card.hidden = loaded.spec.hidden;
   card.eos_ids = loaded.eos_ids;
   card.generation_defaults = defaults_of(loaded.defaults);
   card.isa = kernels::isa_name(resolved.isa);
   card.threads = resolved.threads;
   card.weights_dtype = loaded.weights.format_names();
   card.arithmetic = kernels::arithmetic_name(resolved.options.arithmetic);
-  card.kv_dtype = dtype_name(resolved.options.kv_dtype);
+  card.kv_dtype = kv_dtype_name(resolved.options.kv_dtype);
   card.weight_bytes = static_cast<std::int64_t>(loaded.weights.bytes());
   card.kv_bytes = plan.bytes;
   card.kv_tokens = plan.kv_tokens;

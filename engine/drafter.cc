@@ -125,6 +125,7 @@ class PredictedDrafter final : public Drafter {
     found->second.pacer.observe(accepted);
   }
   void release(scheduler::RequestId id) override { states_.erase(id); }
+  bool follows_prediction() const override { return true; }
 
  private:
   struct State {

@@ -23,6 +23,8 @@ class Drafter {
   // Of the last proposal, `accepted` of `proposed` tokens were right.
   virtual void observe(scheduler::RequestId id, int proposed, int accepted) = 0;
   virtual void release(scheduler::RequestId id) = 0;
+  // Proposals come out of `predicted`.
+  virtual bool follows_prediction() const { return false; }
 };
 
 // Prompt lookup: continues the latest earlier occurrence of the longest suffix of 1 to `ngram_max`

@@ -12,9 +12,14 @@
 #include "cache/cache_manager.h"
 #include "engine/config.h"
 #include "engine/output_token.h"
+#include "engine/pooling.h"
 #include "engine/sampling.h"
 #include "models/text/tokenizer.h"
 #include "scheduler/request.h"
+
+namespace quire::grammar {
+class CompiledGrammar;
+}
 
 namespace quire::engine {
 
@@ -25,6 +30,9 @@ enum class FinishReason { kNone, kStop, kLength, kAbort, kError, kTimeout };
 struct Usage {
   std::int64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
   std::int64_t draft_tokens = 0, accepted_draft_tokens = 0;
+  // Of the drafts, those out of the request's predicted text.
+  std::int64_t predicted_tokens = 0, accepted_predicted_tokens = 0;
+  std::int64_t reasoning_tokens = 0;  // inside the reasoning's markers
   int preemptions = 0;
   cache::MissedTokens missed = {};  // of the prompt
 };
@@ -48,6 +56,7 @@ struct Output {
   std::string stop_reason;  // the stop string or "token:ID" that matched, empty for EOS
   Error error;              // with kError
   // With the finish only:
+  std::vector<float> embedding;  // [D] of a request that pools
   Usage usage;
   Timings timings;
 };
@@ -56,9 +65,24 @@ struct Output {
 // is not called again.
 using OutputSink = std::function<void(Output&&)>;
 
+// How an answer's reasoning is told from the rest: by token ids. Without `end` nothing is counted.
+struct ReasoningMarkers {
+  std::vector<std::int32_t> begin, end;
+  bool open = false;             // the prompt ends inside the reasoning
+  std::int64_t tokens_max = -1;  // after so many tokens inside, `end` is forced; -1: no limit
+};
+
 struct GenerateRequest {
   std::vector<std::int32_t> prompt;
   SamplingParams sampling;
+  // Other than kNone: the prompt's vector is wanted and nothing is generated; max_tokens must be 0.
+  Pooling pooling = Pooling::kNone;
+  // What the output must match; it ends where the grammar can only end. An end token may come only
+  // where the output is complete. May be null.
+  std::shared_ptr<grammar::CompiledGrammar> grammar;
+  ReasoningMarkers reasoning;
+  // Special tokens that stay in the text although sampling.skip_special_tokens is set.
+  std::vector<std::int32_t> visible_special_ids;
   int n = 1;  // choices; choice i draws from (seed, i) and shares the prompt's pages
   int priority = 0;
   Time timeout = Time::max();           // from submission

@@ -9,7 +9,8 @@ namespace quire::engine {
 class ModelRunner {
  public:
   virtual ~ModelRunner() = default;
-  virtual int vocab() const = 0;  // V
+  virtual int vocab() const = 0;                     // V
+  virtual std::int64_t hidden() const { return 0; }  // D; 0: gives no hidden states
   // logits: [step.logit_rows, V] f32. Writes keys, values and states through `memory`.
   virtual void forward(const models::StepInput& step, const models::StepMemory& memory,
                        float* logits) = 0;
@@ -29,6 +30,7 @@ class LoadedRunner final : public ModelRunner {
   LoadedRunner(models::Model& model, int threads) : model_(&model), team_(threads) {}
 
   int vocab() const override { return model_->spec().vocab; }
+  std::int64_t hidden() const override { return model_->spec().hidden; }
   void forward(const models::StepInput& step, const models::StepMemory& memory,
                float* logits) override {
     model_->forward(step, memory, team_, logits);

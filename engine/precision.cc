@@ -18,7 +18,12 @@ bool is_bf16(const std::string& word) { return word == "bf16" || word == "bfloat
 
 Status check_precision(const EngineConfig& config) {
   QUIRE_TRY(check_word("dtype", config.dtype));
-  return check_word("kv_cache_dtype", config.kv_cache_dtype);
+  if (config.kv_cache_dtype == "int8") return {};
+  if (const Status good = check_word("kv_cache_dtype", config.kv_cache_dtype); !good) {
+    return fail_at("kv_cache_dtype", ErrorCode::kInvalid,
+                   "kv_cache_dtype is auto, f32, bf16 or int8, got '{}'", config.kv_cache_dtype);
+  }
+  return {};
 }
 
 Precision choose_precision(const EngineConfig& config, std::int64_t parameters) {
@@ -30,6 +35,7 @@ Precision choose_precision(const EngineConfig& config, std::int64_t parameters) 
   const bool has_f32_pages =
       is_f32(config.kv_cache_dtype) || (config.kv_cache_dtype == "auto" && is_exact);
   precision.kv_dtype = has_f32_pages ? DType::kF32 : DType::kBf16;
+  if (config.kv_cache_dtype == "int8") precision.kv_dtype = DType::kI8;
   return precision;
 }
 

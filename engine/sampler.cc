@@ -13,10 +13,23 @@ namespace {
 
 constexpr float kBanned = -std::numeric_limits<float>::infinity();
 constexpr std::size_t kVocabMax = std::size_t{1} << 19;  // 2^19 * 2^44 fits 64 bits
+// Masked draws take other random bits than the unmasked one at the same position.
+constexpr std::uint64_t kMaskedSalt = 0x6d61736b65642121ull;
 constexpr float kLogitMax = 1e37f;  // penalties may not push a logit to infinity
 
 float score_of(float logit, float max, float temperature) {
   return std::max((logit - max) / temperature, kScoreMin);
+}
+
+void ban_outside(std::span<const std::uint64_t> mask, std::span<float> logits) {
+  for (std::size_t begin = 0; begin < logits.size(); begin += 64) {
+    const std::uint64_t word = begin / 64 < mask.size() ? mask[begin / 64] : 0;
+    if (word == ~std::uint64_t{0}) continue;
+    const std::size_t count = std::min<std::size_t>(64, logits.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (((word >> i) & 1) == 0) logits[begin + i] = kBanned;
+    }
+  }
 }
 
 std::int32_t draw_by_id(std::vector<Candidate>& candidates, std::uint64_t bits) {
@@ -100,10 +113,12 @@ void Sampler::ban(std::span<float> logits, SamplerScratch& scratch) const {
   for (const std::int32_t id : stop_ids_) logits[static_cast<std::size_t>(id)] = kBanned;
 }
 
-void Sampler::process(std::span<float> logits, SamplerScratch& scratch) const {
+void Sampler::process(std::span<float> logits, std::span<const std::uint64_t> mask,
+                      SamplerScratch& scratch) const {
   for (const auto& [id, bias] : params_->logit_bias) logits[static_cast<std::size_t>(id)] += bias;
   if (penalties_) penalize(logits);
   ban(logits, scratch);
+  if (!mask.empty()) ban_outside(mask, logits);
 }
 
 std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const float> logits,
@@ -155,24 +170,41 @@ std::int32_t Sampler::choose_of_few(std::span<const float> logits, float max, st
 }
 
 Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<const float> logits,
-                                    std::int64_t position, SamplerScratch& scratch) const {
+                                    std::int64_t position, SamplerScratch& scratch,
+                                    std::span<const std::uint64_t> mask) const {
   CHECK(logits.size() <= kVocabMax, "vocabulary {} above {}", logits.size(), kVocabMax);
   std::span<const float> row = logits;
-  if (changes_logits()) {
+  if (changes_logits() || !mask.empty()) {
     scratch.logits.assign(logits.begin(), logits.end());
-    process(scratch.logits, scratch);
+    process(scratch.logits, mask, scratch);
     row = scratch.logits;
   }
-  const std::uint64_t bits = random_bits(seed_, static_cast<std::uint64_t>(position));
+  const std::uint64_t seed = mask.empty() ? seed_ : mix64(seed_ ^ kMaskedSalt);
+  const std::uint64_t bits = random_bits(seed, static_cast<std::uint64_t>(position));
   const std::int32_t id = choose(kernels, row, bits, scratch);
-  if (id < 0) {
-    return fail_at("min_tokens", ErrorCode::kInvalid,
-                   "no token is left to choose from: the allowed ids are all end tokens, and "
-                   "{} of min_tokens {} were made",
-                   output_count_, params_->min_tokens);
+  if (id >= 0) return take(kernels, logits, id);
+  if (!mask.empty()) {
+    return fail(ErrorCode::kInvalid,
+                "no token is left to choose from at position {}: none that may be chosen continues "
+                "the grammar",
+                position);
   }
+  return fail_at("min_tokens", ErrorCode::kInvalid,
+                 "no token is left to choose from: the allowed ids are all end tokens, and "
+                 "{} of min_tokens {} were made",
+                 output_count_, params_->min_tokens);
+}
+
+OutputToken Sampler::take(const kernels::Kernels& kernels, std::span<const float> logits,
+                          std::int32_t id) const {
   if (params_->logprobs < 0) return OutputToken{id, 0, 0, {}};
-  return score_token(kernels, logits, id, params_->logprobs);
+  const std::vector<std::int32_t>& named = params_->logprob_token_ids;
+  OutputToken token = score_token(kernels, logits, id, named.empty() ? params_->logprobs : 0);
+  for (const std::int32_t other : named) {
+    const OutputToken scored = score_token(kernels, logits, other, 0);
+    token.top.push_back({other, scored.logprob, scored.rank});
+  }
+  return token;
 }
 
 }  // namespace quire::engine

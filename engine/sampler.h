@@ -1,7 +1,7 @@
 // One token out of a row of logits, by the parameters and the history of one choice.
 //
 // Order of the steps (that of vLLM's V1 sampler): raw logprobs and ranks are taken first; then
-// logit_bias, repetition, frequency and presence penalties, bans (allowed ids, min_tokens),
+// logit_bias, repetition, frequency and presence penalties, bans (allowed ids, min_tokens, mask),
 // temperature, min_p, top_k, top_p, typical_p, the draw. Temperature 0 takes the best token after
 // the bans, the lowest id among equals.
 #pragma once
@@ -25,6 +25,7 @@ struct SamplerScratch {
   std::vector<float> probabilities;  // [V] exp of the scores, before normalisation
   std::vector<Candidate> candidates;
   std::vector<std::int32_t> ids;
+  std::vector<std::uint64_t> mask;  // [V / 64] of a grammar
 };
 
 // What the row says about one token, raw: no temperature, penalties or bias.
@@ -40,9 +41,14 @@ class Sampler {
           std::vector<std::int32_t> stop_ids, std::uint64_t seed);
 
   // The token at `position` of the sequence from its raw row [V], every element finite. kInvalid
-  // when the bans leave no token.
+  // when the bans leave no token. mask: one bit for each id that may be drawn; empty: all.
   Result<OutputToken> sample(const kernels::Kernels& kernels, std::span<const float> logits,
-                             std::int64_t position, SamplerScratch& scratch) const;
+                             std::int64_t position, SamplerScratch& scratch,
+                             std::span<const std::uint64_t> mask = {}) const;
+
+  // The token that is taken whatever the row says, with the log-probabilities that were asked for.
+  OutputToken take(const kernels::Kernels& kernels, std::span<const float> logits,
+                   std::int32_t id) const;
 
   // Tells that the token became part of the output.
   void accept(std::int32_t id);
@@ -55,7 +61,8 @@ class Sampler {
   };
 
   bool changes_logits() const;
-  void process(std::span<float> logits, SamplerScratch& scratch) const;
+  void process(std::span<float> logits, std::span<const std::uint64_t> mask,
+               SamplerScratch& scratch) const;
   void penalize(std::span<float> logits) const;
   void ban(std::span<float> logits, SamplerScratch& scratch) const;
   std::int32_t choose(const kernels::Kernels& kernels, std::span<const float> logits,

@@ -72,6 +72,9 @@ Status check_ids(const SamplingParams& params, int vocab) {
   for (const std::int32_t id : params.allowed_token_ids) {
     QUIRE_TRY(check_id("allowed_token_ids", id, vocab));
   }
+  for (const std::int32_t id : params.logprob_token_ids) {
+    QUIRE_TRY(check_id("logprob_token_ids", id, vocab));
+  }
   for (const std::int32_t id : params.stop_token_ids) {
     QUIRE_TRY(check_id("stop_token_ids", id, vocab));
   }

@@ -33,6 +33,8 @@ struct SamplingParams {
   bool skip_special_tokens = true;
   int logprobs = -1;         // -1: none; 0: the chosen token's only; k: the k best as well
   int prompt_logprobs = -1;  // likewise for every prompt token
+  // Instead of the best ones, these are told beside the chosen token; needs logprobs >= 0.
+  std::vector<std::int32_t> logprob_token_ids;
 };
 
 struct SamplingLimits {

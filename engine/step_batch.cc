@@ -7,6 +7,7 @@ void StepBatch::clear() {
   tokens_.clear();
   sequences_.clear();
   logit_rows_.clear();
+  hidden_rows_.clear();
   rows_.clear();
   saves_.clear();
   save_ends_.clear();
@@ -39,6 +40,9 @@ void StepBatch::add(const scheduler::ScheduledSequence& sequence, const RowWish&
       logit_rows_.push_back(first + i);
     }
   }
+  rows.hidden_begin = static_cast<int>(hidden_rows_.size());
+  rows.hidden_count = wish.hidden_count;
+  for (int i = 0; i < wish.hidden_count; ++i) hidden_rows_.push_back(first + wish.hidden_begin + i);
   rows_.push_back(rows);
 }
 
@@ -49,7 +53,10 @@ models::StepInput StepBatch::input() {
         std::span<const models::StateSave>(saves_).subspan(begin, save_ends_[i] - begin);
     begin = save_ends_[i];
   }
-  return {.tokens = tokens_, .sequences = sequences_, .logit_rows = logit_rows_};
+  return {.tokens = tokens_,
+          .sequences = sequences_,
+          .logit_rows = logit_rows_,
+          .hidden_rows = hidden_rows_};
 }
 
 }  // namespace quire::engine

@@ -84,7 +84,8 @@ Status StepLoop::submit_choices(const std::shared_ptr<LiveRequest>& live) {
       added.cache_namespace =
           Hasher().add(request.cache_salt).add(static_cast<std::uint64_t>(length_class)).digest();
     }
-    added.read_prefix_cache = request.sampling.prompt_logprobs < 0 || i > 0;
+    added.read_prefix_cache =
+        (request.sampling.prompt_logprobs < 0 || i > 0) && !Pooler::reads_all(request.pooling);
     if (Status accepted = scheduler_->submit(std::move(added)); !accepted) {
       while (--i >= 0) scheduler_->cancel(live->id + static_cast<RequestId>(i));
       return accepted;
@@ -171,6 +172,9 @@ void StepLoop::build_batch(const scheduler::StepPlan& plan) {
     RowWish wish;
     wish.length_max = length_max_of(choice.live().request);
     wish.draws = sequence.samples && choice.params().max_tokens > 0;
+    const auto pooled = choice.pooler().wanted(sequence.position, sequence.token_count);
+    wish.hidden_begin = static_cast<int>(pooled.begin - sequence.position);
+    wish.hidden_count = static_cast<int>(pooled.end - pooled.begin);
     if (choice.scores_prompt()) {
       const auto prompt = static_cast<std::int64_t>(choice.live().request.prompt.size());
       const std::int64_t begin = std::max(choice.scored_rows(), sequence.position);
@@ -205,12 +209,22 @@ std::span<const float> StepLoop::logits(int row, int count) const {
   return {data + static_cast<std::size_t>(row) * vocab, static_cast<std::size_t>(count) * vocab};
 }
 
+std::span<const float> StepLoop::hidden(int row, int count) const {
+  const auto width = static_cast<std::size_t>(runner_->hidden());
+  return std::span<const float>(hidden_).subspan(static_cast<std::size_t>(row) * width,
+                                                 static_cast<std::size_t>(count) * width);
+}
+
 void StepLoop::forward(const scheduler::StepPlan& plan) {
   store_->execute(plan.page_copies, plan.state_copies, plan.state_zeros);
   if (plan.sequences.empty()) return;
   reserve_logits(batch_.logit_row_count());
   const models::StepMemory memory{store_->kv_base(), store_->kv_page_bytes(), store_->states()};
-  runner_->forward(batch_.input(), memory, reinterpret_cast<float*>(logits_.data()));
+  models::StepInput input = batch_.input();
+  hidden_.resize(static_cast<std::size_t>(batch_.hidden_row_count()) *
+                 static_cast<std::size_t>(runner_->hidden()));
+  input.hidden = hidden_.data();
+  runner_->forward(input, memory, reinterpret_cast<float*>(logits_.data()));
 }
 
 void StepLoop::draw_all(const scheduler::StepPlan& plan) {
@@ -234,6 +248,13 @@ void StepLoop::draw_one(const scheduler::ScheduledSequence& sequence, std::size_
     sampled.draws.error = Error{ErrorCode::kInternal, "the model's prompt logits are not finite"};
     return;
   }
+  if (rows.hidden_count > 0 &&
+      !sampled.choice->pooler().add(hidden(rows.hidden_begin, rows.hidden_count),
+                                    rows.hidden_count)) {
+    sampled.draws.poisoned = true;
+    sampled.draws.error = Error{ErrorCode::kInternal, "the model's hidden states are not finite"};
+    return;
+  }
   if (rows.draw_count == 0) return;
   const auto drafts = sequence.tokens.last(static_cast<std::size_t>(sequence.draft_count));
   const std::int64_t position = sequence.position + sequence.token_count - sequence.draft_count;
@@ -251,7 +272,9 @@ void StepLoop::conclude(const scheduler::StepPlan& plan, Time now) {
     const auto prompt = static_cast<std::int64_t>(choice.live().request.prompt.size());
     if (choice.params().max_tokens == 0 && !choice.finished() &&
         sequence.position + sequence.token_count >= prompt) {
-      sampled.output = choice.end(FinishReason::kLength);
+      const bool pools = choice.live().request.pooling != Pooling::kNone;
+      sampled.output = choice.end(pools ? FinishReason::kStop : FinishReason::kLength);
+      if (pools) sampled.output.embedding = choice.pooler().result();
     }
     scheduler::SequenceResult result;
     result.id = sequence.id;
@@ -269,7 +292,9 @@ void StepLoop::emit_all(const scheduler::StepPlan& plan, Time now) {
     Sampled& sampled = sampled_[i];
     const auto made = static_cast<int>(sampled.draws.tokens.size());
     stats_.generation_tokens += static_cast<std::uint64_t>(made);
-    if (sequence.draft_count > 0 && made > 0) count_drafts(sequence, made - 1);
+    if (sequence.draft_count > 0 && made > 0) {
+      count_drafts(sequence, *sampled.choice, std::min(made - 1, sequence.draft_count));
+    }
     Output& output = sampled.output;
     const bool finished = output.finish != FinishReason::kNone;
     if (!finished && output.tokens.empty()) continue;
@@ -281,7 +306,8 @@ void StepLoop::emit_all(const scheduler::StepPlan& plan, Time now) {
 
 // --- drafts -------------------------------------------------------------------------------------
 
-void StepLoop::count_drafts(const scheduler::ScheduledSequence& sequence, int accepted) {
+void StepLoop::count_drafts(const scheduler::ScheduledSequence& sequence, Choice& choice,
+                            int accepted) {
   ++stats_.drafts;
   stats_.draft_tokens += static_cast<std::uint64_t>(sequence.draft_count);
   stats_.accepted_draft_tokens += static_cast<std::uint64_t>(accepted);
@@ -290,12 +316,23 @@ void StepLoop::count_drafts(const scheduler::ScheduledSequence& sequence, int ac
   }
   for (int i = 0; i < accepted; ++i) ++stats_.accepted_per_position[static_cast<std::size_t>(i)];
   const auto proposer = proposers_.find(sequence.id);
-  if (proposer != proposers_.end()) {
-    proposer->second->observe(sequence.id, sequence.draft_count, accepted);
+  if (proposer == proposers_.end()) return;
+  if (proposer->second == nullptr) {
+    choice.guidance().observe(accepted);
+    return;
+  }
+  proposer->second->observe(sequence.id, sequence.draft_count, accepted);
+  if (proposer->second->follows_prediction()) {
+    choice.count_predicted(sequence.draft_count, accepted);
   }
 }
 
 std::vector<std::int32_t> StepLoop::ask_drafters(Choice& choice, int max) {
+  std::vector<std::int32_t> likely = choice.guidance().propose(*context_.tokenizer, max);
+  if (!likely.empty()) {
+    proposers_[choice.scheduler_id()] = nullptr;
+    return likely;
+  }
   for (Drafter* drafter : drafters_) {
     std::vector<std::int32_t> drafts =
         drafter->propose(choice.scheduler_id(), scheduler_->tokens(choice.scheduler_id()), max);
@@ -304,6 +341,7 @@ std::vector<std::int32_t> StepLoop::ask_drafters(Choice& choice, int max) {
       return id < 0 || id >= runner_->vocab();
     });
     drafts.erase(foreign, drafts.end());
+    choice.guidance().cut(drafts);
     if (drafts.empty()) continue;
     proposers_[choice.scheduler_id()] = drafter;
     return drafts;
@@ -312,7 +350,7 @@ std::vector<std::int32_t> StepLoop::ask_drafters(Choice& choice, int max) {
 }
 
 void StepLoop::propose(const scheduler::StepPlan& plan) {
-  if (config_.draft_tokens_max == 0 || drafters_.empty()) return;
+  if (config_.draft_tokens_max == 0) return;
   int going_on = 0;
   for (const Sampled& sampled : sampled_) going_on += sampled.choice != nullptr ? 1 : 0;
   if (going_on == 0) return;

@@ -82,11 +82,12 @@ class StepLoop {
   void propose(const scheduler::StepPlan& plan);
   std::vector<std::int32_t> ask_drafters(Choice& choice, int max);
   void count_step(const scheduler::StepPlan& plan, Time elapsed);
-  void count_drafts(const scheduler::ScheduledSequence& sequence, int accepted);
+  void count_drafts(const scheduler::ScheduledSequence& sequence, Choice& choice, int accepted);
   void end_choice(RequestId scheduler_id, FinishReason finish);
   void deliver(Choice& choice, Output&& output, const scheduler::RequestTrace& trace, Time now);
   void reserve_logits(int rows);
   std::span<const float> logits(int row, int count) const;
+  std::span<const float> hidden(int row, int count) const;
 
   StepLoopConfig config_;
   ModelRunner* runner_;
@@ -99,10 +100,12 @@ class StepLoop {
 
   std::map<RequestId, std::shared_ptr<LiveRequest>> live_;
   std::map<RequestId, std::unique_ptr<Choice>> choices_;  // by scheduler id
-  std::map<RequestId, Drafter*> proposers_;               // of the drafts in flight
+  // Of the drafts in flight; null: the choice's own guidance.
+  std::map<RequestId, Drafter*> proposers_;
 
   StepBatch batch_;
   Arena logits_;
+  std::vector<float> hidden_;  // [rows, D] of the step's pooled prompts
   int logits_rows_ = 0;
   std::vector<SamplerScratch> scratch_;  // one per parallel chunk
   std::vector<Sampled> sampled_;         // in the plan's order

@@ -125,6 +125,12 @@ Status ThreadedEngine::check(const GenerateRequest& request) const {
     return fail_at("prompt", ErrorCode::kInvalid,
                    "prompt: token id {} is outside the vocabulary of {}", id, config_.limits.vocab);
   }
+  if (request.pooling != Pooling::kNone &&
+      (parts_.runner->hidden() == 0 || request.sampling.max_tokens != 0)) {
+    return fail_at("pooling", ErrorCode::kUnsupported,
+                   "pooling needs a model with hidden states and max_tokens 0, got {}",
+                   request.sampling.max_tokens);
+  }
   const auto prompt = static_cast<std::int64_t>(request.prompt.size());
   if (request.sampling.max_tokens > config_.context_max - prompt) {
     return fail_at("max_tokens", ErrorCode::kInvalid,

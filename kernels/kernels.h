@@ -106,7 +106,9 @@ struct Activate {
 };
 
 // Writes k [rows, K, E_k] and v [rows, K, E_v] (null with value_dim 0) as the tokens at
-// position, position + 1, ... rounding to the layout's dtype.
+// position, position + 1, ... rounding to the layout's dtype (nearest even). i8: for each token and
+// head, scale = max|x| / 127, code = round(x * (127 / max|x|)); both 0 when the maximum is below
+// 2^-100; scale NaN and codes 0 when some x is not finite.
 struct KvWrite {
   PagedKv kv;
   const float* k = nullptr;
@@ -118,14 +120,28 @@ struct KvWrite {
 
 // Causal attention of rows of one sequence over its pages, for one kv head and its group of query
 // heads. Row r at position p = position + r sees keys j with first_key(p) <= j <= p.
-// Fixed order: the context is cut into segments at absolute multiples of kSegment tokens; within a
-// segment scores are lane dot products (over E_k) times `scale`, the maximum is exact, the
-// denominator is a lane sum by j % 16, the output is sequential over j; segments merge ascending:
-// total = fma(total, exp(M_old - M), segment * exp(m - M)) with M = max(M_old, m); a sink merges
-// last. Keys that are not visible leave no trace (they may hold NaN), and pages that hold no key
-// visible to some row are not read.
+// Fixed order, for each query (row and head) by itself. REQUIRES: FlushDenormals is alive on the
+// calling thread (without it the rows of the table may differ, in bf16 most of all).
+//  Query:   f32 as it is; bf16 rounded; i8 codes with scale as kv_write makes them.
+//  Dot:     over d ascending, from 0.  f32: acc = fma(q[d], k[d], acc).  bf16, pairs of d:
+//           acc = fma(q[d], k[d], fma(q[d + 1], k[d + 1], acc)).  i8: exact integer.
+//  Score:   dot * scale; i8: float(dot) * (key_scale * (q_scale * scale)); then the cap.
+//  Segment: absolute multiples of kSegment tokens. m = exact maximum of the scores;
+//           w[j] = exp(score - m), 0 where that is below exp(-86); bf16: rounded to bf16.
+//           Its denominator is the lane sum of w by j % 16.
+//  Values:  over j ascending, as the dot: f32 fma(w[j], v[j], acc), bf16 in pairs of even j, odd
+//           first.  i8: in groups at absolute multiples of kCodeGroup tokens, u = w * value_scale,
+//           c = round(u * (255 / max u)) in 0..255, sums of c * code exact.
+//  Merge:   segments ascending, M = max(M_old, m), keep = exp(M_old - M), gain = exp(m - M):
+//           total = fma(acc, gain, total * keep); sum = fma(segment sum, gain, sum * keep).
+//           i8: group by group with gain = max u / 255 * exp(m - M), keep in the first group only;
+//           a group whose maximum is below 2^-100 adds nothing.
+//  Result:  a sink merges last into the sum; out = fma(total, keep / sum, +0).
+// Keys that are not visible leave no trace (they may hold NaN), and blocks of sixteen tokens that
+// hold no key visible to some row are not read.
 struct Attention {
   static constexpr std::int64_t kSegment = 256;
+  static constexpr std::int64_t kCodeGroup = 64;
   PagedKv kv;
   const float* q = nullptr;  // row r, query head h at q + r * q_stride + h * E_k
   std::int64_t q_stride = 0;

@@ -80,6 +80,8 @@ const Kernels& kernels(Isa isa) {
   return scalar_row();
 }
 
-std::int64_t attention_scratch(const Attention& task) { return scratch_floats(task.kv.layout); }
+std::int64_t attention_scratch(const Attention& task) {
+  return AttentionScratch(task.kv.layout).floats();
+}
 
 }  // namespace quire::kernels

@@ -144,6 +144,14 @@ void Decoder::check(const StepInput& input, const StepMemory& memory) const {
     CHECK(logit_row > previous && logit_row < tokens, "logit row {} of {}", logit_row, tokens);
     previous = logit_row;
   }
+  previous = -1;
+  for (const int hidden_row : input.hidden_rows) {
+    CHECK(hidden_row > previous && hidden_row < tokens, "hidden row {} of {}", hidden_row, tokens);
+    previous = hidden_row;
+  }
+  CHECK(std::ssize(input.logit_rows) + std::ssize(input.hidden_rows) <= tokens,
+        "{} logit rows and {} hidden rows of {}", input.logit_rows.size(), input.hidden_rows.size(),
+        tokens);
 }
 
 // The latest rows of a sequence have the longest contexts: they come first, so that the team does
@@ -181,12 +189,20 @@ void Decoder::run_half(const Step& step, const StepRows& rows, const HalfNorms& 
   run_norm_add(step, norms.after, rows.branch, rows.x);
 }
 
-// Moves the rows that become logits to the front; the others have done all they are for.
-Decoder::StepRows Decoder::keep_logit_rows(const StepInput& input) const {
+// Moves the rows that become logits to the front and those whose hidden state is wanted behind
+// them; the others have done all they are for. input.hidden holds the latter on their way.
+Decoder::StepRows Decoder::keep_wanted_rows(const StepInput& input) const {
+  const std::size_t row_bytes = static_cast<std::size_t>(spec_.hidden) * sizeof(float);
+  std::int64_t waiting = 0;
+  for (const int row : input.hidden_rows) {
+    std::memcpy(input.hidden + waiting++ * spec_.hidden, x_ + row * spec_.hidden, row_bytes);
+  }
   std::int64_t kept = 0;
   for (const int row : input.logit_rows) {
-    std::memmove(x_ + kept++ * spec_.hidden, x_ + row * spec_.hidden,
-                 static_cast<std::size_t>(spec_.hidden) * sizeof(float));
+    std::memmove(x_ + kept++ * spec_.hidden, x_ + row * spec_.hidden, row_bytes);
+  }
+  for (std::int64_t i = 0; i < waiting; ++i) {
+    std::memcpy(x_ + kept++ * spec_.hidden, input.hidden + i * spec_.hidden, row_bytes);
   }
   return views(kept);
 }
@@ -204,8 +220,8 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
     std::visit([&](const auto& mixer) { run_half(step, rows, layer.mixer_norms, mixer); },
                layer.mixer);
     if (&layer == &layers_.back()) {
-      rows = keep_logit_rows(input);
-      if (input.logit_rows.empty()) return;
+      rows = keep_wanted_rows(input);
+      if (rows.x.dim(0) == 0) return;
     }
     std::visit(
         [&](const auto& ffn) {
@@ -215,7 +231,14 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
         },
         layer.ffn);
   }
-  head_.forward(step, rows.x, rows.normed, TensorView::f32(logits, {rows.x.dim(0), spec_.vocab}));
+  if (!input.logit_rows.empty()) {
+    const StepRows head = views(std::ssize(input.logit_rows));
+    head_.forward(step, head.x, head.normed, TensorView::f32(logits, {head.x.dim(0), spec_.vocab}));
+  }
+  const std::int64_t hidden_rows = std::ssize(input.hidden_rows);
+  if (hidden_rows == 0) return;
+  float* const kept = x_ + std::ssize(input.logit_rows) * spec_.hidden;
+  head_.norm_rows(step, {kept, spec_.hidden}, {input.hidden, spec_.hidden}, hidden_rows);
 }
 
 }  // namespace quire::models

@@ -52,7 +52,7 @@ class Decoder {
   LayerBlocks build_layer(int layer, const Weights& weights, const MemoryLayout& layout);
   void carve(Carver& carver);
   StepRows views(std::int64_t rows) const;
-  StepRows keep_logit_rows(const StepInput& input) const;
+  StepRows keep_wanted_rows(const StepInput& input) const;
   void cut_blocks(const StepInput& input);
   void check(const StepInput& input, const StepMemory& memory) const;
   template <class Block>

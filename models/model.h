@@ -49,6 +49,9 @@ struct StepInput {
   std::span<const std::int32_t> tokens = {};  // [T]
   std::span<const SequenceInput> sequences = {};
   std::span<const int> logit_rows = {};  // rows of `tokens` that go through the head, ascending
+  // Rows whose hidden state behind the final norm is wanted, ascending, and where they go.
+  std::span<const int> hidden_rows = {};
+  float* hidden = nullptr;  // [hidden_rows, D]
 };
 
 // Memory of the step, owned by the cache. kv_base and kv_page_bytes have one entry per KV group.

@@ -68,7 +68,6 @@ void Scheduler::Impl::plan_decodes(Budget& budget) {
 // Drafts take only what is left: rows, pages that nobody runs on, and time.
 void Scheduler::Impl::plan_drafts(Budget& budget) {
   const int floor = prefill_work() ? config.prefill_tokens_min : 0;
-  const double target = to_seconds(config.step_target);
   for (Request* request : running.requests()) {
     if (!request->planned || request->drafts.empty()) continue;
     const std::int64_t wanted = std::min(
@@ -81,7 +80,7 @@ void Scheduler::Impl::plan_drafts(Budget& budget) {
     for (std::int64_t draft = 0; draft < room; ++draft) {
       StepLoad more = budget.load;
       more.add_decode(first + draft, 1);
-      if (config.debug_chunk_tokens == 0 && cost.predict_seconds(more) > target) break;
+      if (config.debug_chunk_tokens == 0 && cost.predict_seconds(more) > budget.seconds) break;
       budget.load = more;
       --budget.rows;
       ++request->rows;
@@ -100,7 +99,7 @@ std::int64_t Scheduler::Impl::prefill_rows(const Budget& budget, const Request& 
     return chunk <= budget.rows ? chunk : 0;
   }
   const std::int64_t most = std::min(wanted, budget.rows);
-  const double left = to_seconds(config.step_target) - cost.predict_seconds(budget.load);
+  const double left = budget.seconds - cost.predict_seconds(budget.load);
   const std::int64_t share =
       cost.tokens_within(left / std::max(1, budget.parties), request.computed + request.rows, most);
   const std::int64_t floor = std::min(
@@ -215,7 +214,6 @@ void Scheduler::Impl::finish_plan() {
   current.page_copies.swap(orders.page_copies);
   current.state_copies.swap(orders.state_copies);
   current.state_zeros.swap(orders.state_zeros);
-  current.target = config.step_target;
   current.predicted = from_seconds(cost.predict_seconds(planned_load));
 }
 
@@ -244,11 +242,15 @@ const StepPlan& Scheduler::plan(Time now) {
   it.debug_preempt();
   it.secure_senior(budget);
   it.plan_decodes(budget);
+  const bool is_prefill_only = budget.load.decode_rows == 0;
+  const Time target = is_prefill_only ? it.config.prefill_only_target : it.config.step_target;
+  budget.seconds = to_seconds(target);
   it.plan_drafts(budget);
   it.plan_prefills(budget);
   it.admit(budget);
   it.extend_prefills(budget);
   it.finish_plan();
+  it.current.target = target;
   return plan;
 }
 

@@ -22,6 +22,8 @@ struct SchedulerConfig {
   std::int64_t waiting_tokens_max = 2'000'000;
   std::int64_t context_max = 0;  // prompt + output
   Time step_target = std::chrono::milliseconds(100);
+  // Of a step in which nobody decodes: no stream waits for it, and tall steps cost less a token.
+  Time prefill_only_target = std::chrono::seconds(1);
   int prefill_tokens_min = 16;  // floor of prefill progress in a step with waiting prefill work
   int look_past_max = 8;        // waiting requests skipped in a step since they do not fit
   int drafts_max = 8;

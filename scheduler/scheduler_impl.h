@@ -21,6 +21,7 @@ struct Scheduler::Impl {
   struct Budget {
     std::int64_t rows = 0;  // of step_tokens_max
     StepLoad load;          // planned so far
+    double seconds = 0;     // the step may take
     int parties = 0;        // prefills that still want a share
     bool tight = false;     // memory ran short: nobody new is admitted
   };

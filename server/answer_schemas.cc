@@ -54,6 +54,19 @@ constexpr AnswerSchema kSchemas[] = {
       "properties":{"input_tokens":{"type":"integer","minimum":0}}})"},
     {"POST", "/infill", R"({"type":"object","required":["content","stop","tokens_predicted"],
       "properties":{"content":{"type":"string"},"stop":{"type":"boolean"}}})"},
+    {"POST", "/v1/embeddings", R"({"type":"object","required":["object","data","model","usage"],
+      "properties":{"object":{"const":"list"},"data":{"type":"array","minItems":1,"items":{
+      "type":"object","required":["object","index","embedding"],"properties":{
+      "embedding":{"type":["array","string"]}}}}}})"},
+    {"POST", "/v1/rerank", R"({"type":"object","required":["id","model","results","usage"],
+      "properties":{"results":{"type":"array","items":{"type":"object",
+      "required":["index","relevance_score"]}}}})"},
+    {"POST", "/v1/score", R"({"type":"object","required":["id","object","data","model","usage"],
+      "properties":{"data":{"type":"array","items":{"type":"object",
+      "required":["index","score"]}}}})"},
+    {"POST", "/classify", R"({"type":"object","required":["id","object","data","model","usage"],
+      "properties":{"data":{"type":"array","items":{"type":"object",
+      "required":["index","label","probs","num_classes"]}}}})"},
     {"GET", "/v1/requests", R"({"type":"object","required":["object","data"],"properties":{
       "data":{"type":"array","items":{"type":"object","required":["id","path","state"]}}}})"},
     {"DELETE", "/v1/requests/{id}", R"({"type":"object","required":["id","cancelled","count"]})"},

@@ -2,18 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
-#include "models/text/answer/answer.h"
+#include "models/text/answer/answer_parser.h"
 #include "server/api_error.h"
 
 namespace quire::server {
 
 // What has come of one choice so far.
 struct ChoiceState {
+  // Takes the text apart, when the plan says how; null until the first output.
+  std::unique_ptr<text::AnswerParser> parser;
   text::Answer answer;
   std::vector<engine::OutputToken> tokens;         // whole answers only, if they are to be shown
   std::vector<engine::OutputToken> prompt_tokens;  // of the prompt's first choice

@@ -6,7 +6,13 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "models/text/answer/answer_format.h"
 #include "models/text/chat_messages.h"
+#include "server/pooling_setup.h"
+
+namespace quire::grammar {
+class GrammarStore;
+}
 
 namespace quire::server {
 
@@ -17,7 +23,10 @@ struct Backend {
   engine::Engine* engine = nullptr;
   ChatRenderer render_chat;              // empty: the checkpoint has no template
   std::vector<std::string> model_names;  // the first is the one that answers carry
+  PoolingSetup pooling;                  // what else the model is good for
   std::size_t prompt_bytes_max = 0;      // longer texts cannot fit the context; 0: no bound
+  text::AnswerFormat answer_format;      // how the model spells reasoning and calls
+  grammar::GrammarStore* grammars = nullptr;
 };
 
 // Limits and habits that the operator sets.

@@ -6,15 +6,24 @@
 
 namespace quire::server {
 
-Result<ChatRenderer> load_chat_renderer(const std::string& folder) {
+Result<LoadedChat> load_chat(const std::string& folder) {
   QUIRE_ASSIGN(text::ChatTemplates templates, text::load_chat_templates(folder));
-  if (templates.by_name.empty()) return ChatRenderer();
+  LoadedChat loaded;
+  if (templates.by_name.empty()) return loaded;
+  // The template for tools tells more about them.
+  std::string source;
+  for (const char* name : {"tool_use", "default"}) {
+    const auto found = templates.by_name.find(name);
+    if (found != templates.by_name.end()) source += found->second.source();
+  }
+  loaded.format = text::detect_answer_format(source);
   const auto shared = std::make_shared<const text::ChatTemplates>(std::move(templates));
-  return ChatRenderer([shared](const text::ChatRequest& request) {
+  loaded.render = [shared](const text::ChatRequest& request) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return text::render_chat(*shared, request,
                              std::chrono::duration_cast<std::chrono::seconds>(now).count());
-  });
+  };
+  return loaded;
 }
 
 }  // namespace quire::server

@@ -7,7 +7,11 @@
 
 namespace quire::server {
 
-// Loads the folder's templates; an empty renderer when it has none.
-Result<ChatRenderer> load_chat_renderer(const std::string& folder);
+struct LoadedChat {
+  ChatRenderer render;        // empty when the folder has no template
+  text::AnswerFormat format;  // what the templates show of the model's way to answer
+};
+
+Result<LoadedChat> load_chat(const std::string& folder);
 
 }  // namespace quire::server

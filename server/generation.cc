@@ -9,10 +9,13 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/embeddings.h"
 #include "server/ids.h"
 #include "server/infill.h"
 #include "server/messages_request.h"
 #include "server/openai_request.h"
+#include "server/prompt_batch.h"
+#include "server/rerank.h"
 #include "server/responses_request.h"
 #include "server/sse_writer.h"
 
@@ -22,10 +25,25 @@ using engine::FinishReason;
 
 namespace {
 
-// What an output's text means.
-text::AnswerEvents events_of(const engine::Output& output) {
+// What the output brings to the answer of its choice. Every output once, in order.
+text::AnswerEvents answer_events(const GenerationPlan& plan, const engine::Output& output,
+                                 ChoiceState& state) {
   text::AnswerEvents events;
-  text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
+  if (!plan.answer.parser) {
+    text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
+    return events;
+  }
+  if (!state.parser) state.parser = std::make_unique<text::AnswerParser>(*plan.answer.parser);
+  events = state.parser->push(output.text);
+  if (output.finish == FinishReason::kNone) return events;
+  const bool cut = output.finish != FinishReason::kStop;
+  for (text::AnswerEvent& event : state.parser->finish(cut)) {
+    if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
+      events.push_back(std::move(event));
+    } else {
+      text::add_event(events, event.kind, event.text, event.call_idx);
+    }
+  }
   return events;
 }
 
@@ -241,7 +259,7 @@ void GenerationTask::deliver(std::size_t index, engine::Output output) {
 
 void GenerationTask::collect(std::size_t index, engine::Output output) {
   ChoiceState& state = choices_[index];
-  state.answer.apply(events_of(output));
+  state.answer.apply(answer_events(plan_, output, state));
   if (!output.prompt_tokens.empty()) state.prompt_tokens = std::move(output.prompt_tokens);
   if (plan_.logprobs >= 0 || plan_.return_token_ids) {
     std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(state.tokens));
@@ -277,7 +295,7 @@ void GenerationTask::release_held() {
 
 void GenerationTask::send(std::size_t index, const engine::Output& output) {
   if (!output.prompt_tokens.empty()) choices_[index].prompt_tokens = output.prompt_tokens;
-  const text::AnswerEvents events = events_of(output);
+  const text::AnswerEvents events = answer_events(plan_, output, choices_[index]);
   choices_[index].answer.apply(events);
   std::string bytes = writer_->piece({index, &output, &events}, choices_);
   const bool last = finished_ == choices_.size() && held_.empty();
@@ -377,6 +395,20 @@ std::size_t GenerationService::cancel(const std::string& request_id) {
     });
   }
   return count;
+}
+
+void GenerationService::run_pooling(Endpoint endpoint, const ExchangePtr& exchange) const {
+  const std::string& body = exchange->request.body;
+  auto batch = endpoint == kEmbeddings ? plan_embeddings(body, backend_, policy_)
+                                       : plan_ranking(endpoint, body, backend_, policy_);
+  if (!batch) {
+    exchange->post([exchange, error = batch.error()] { exchange->respond(error_response(error)); });
+    return;
+  }
+  batch->refuse = [this](const Error& error, const engine::GenerateRequest& request) {
+    return refusal(error, {1, static_cast<std::int64_t>(request.prompt.size())});
+  };
+  run_prompt_batch(*backend_.engine, exchange, std::move(*batch));
 }
 
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {

@@ -33,6 +33,9 @@ class GenerationService {
   HttpResponse list() const;
   std::size_t cancel(const std::string& request_id);
 
+  // Embeddings and rankings: on a worker thread, answers when every prompt has ended.
+  void run_pooling(Endpoint endpoint, const ExchangePtr& exchange) const;
+
   ResponseStore& responses() { return *responses_; }
 
   // Ends every request in flight with an error that says so, and refuses those that come later.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/openai_response.h"
+
 namespace quire::server {
 namespace {
 
@@ -22,24 +24,6 @@ std::string_view phase_name(RequestPhase phase) {
       break;
   }
   return "decode";
-}
-
-std::string_view finish_name(engine::FinishReason reason) {
-  switch (reason) {
-    case engine::FinishReason::kStop:
-      return "stop";
-    case engine::FinishReason::kLength:
-      return "length";
-    case engine::FinishReason::kAbort:
-      return "abort";
-    case engine::FinishReason::kError:
-      return "error";
-    case engine::FinishReason::kTimeout:
-      return "timeout";
-    case engine::FinishReason::kNone:
-      break;
-  }
-  return "none";
 }
 
 Json pool_json(const cache::PoolView& pool) {
@@ -139,11 +123,17 @@ Json request_json(const engine::RequestView& request, const RequestNamer& namer)
   return out;
 }
 
+ChoiceState finish_of(engine::FinishReason finish) {
+  ChoiceState state;
+  state.finish = finish;
+  return state;
+}
+
 Json finished_json(const engine::FinishedView& finished) {
   const engine::Timings& times = finished.timings;
   return {{"serial", finished.serial},
           {"sequence", finished.sequence},
-          {"finish", finish_name(finished.finish)},
+          {"finish", finish_reason_name(finish_of(finished.finish))},
           {"prompt_tokens", finished.usage.prompt_tokens},
           {"cached_tokens", finished.usage.cached_tokens},
           {"output_tokens", finished.usage.completion_tokens},

@@ -34,7 +34,6 @@ class Planner {
  private:
   Expected read_answer(GenerationPlan& plan) const;
   Expected read_choices(GenerationPlan& plan) const;
-  Expected refuse_unenforced() const;
   tl::expected<std::vector<Prompt>, ApiError> read_prompts() const;
   tl::expected<Prompt, ApiError> chat_prompt() const;
   tl::expected<Prompt, ApiError> text_prompt(const std::string& text, bool special_default) const;
@@ -59,44 +58,26 @@ Expected Planner::run(GenerationPlan& plan) {
   plan.endpoint = endpoint_;
   if (auto good = check_model(fields_, backend_); !good) return good;
   plan.model = fields_.text("model", backend_.model_names.front());
-  if (auto good = refuse_unenforced(); !good) return good;
   if (auto good = read_answer(plan); !good) return good;
   if (auto good = read_choices(plan); !good) return good;
   auto sampling = read_sampling(fields_, endpoint_, backend_, policy_);
   if (!sampling) return tl::unexpected(sampling.error());
   plan.logprobs = sampling->logprobs;
+  if (!sampling->logprob_token_ids.empty()) {
+    plan.logprobs = static_cast<int>(sampling->logprob_token_ids.size());
+  }
   plan.prompt_logprobs = sampling->prompt_logprobs;
   plan.shows_prompt_logprobs = fields_.get("prompt_logprobs") != nullptr;
   auto prompts = read_prompts();
   if (!prompts) return tl::unexpected(prompts.error());
+  auto answer = plan_answer(fields_, endpoint_, backend_,
+                            endpoint_ == kChat ? prompts->front().text : std::string_view());
+  if (!answer) return tl::unexpected(answer.error());
+  plan.answer = std::move(*answer);
   for (Prompt& prompt : *prompts) {
     plan.prompts.emplace_back();
     if (auto good = fill(std::move(prompt), plan, *sampling, plan.prompts.back()); !good) {
       return good;
-    }
-  }
-  return {};
-}
-
-// Fields whose plain values are harmless and whose others ask for what is not here.
-Expected Planner::refuse_unenforced() const {
-  if (const Json* format = fields_.get("response_format")) {
-    const Json* type = find_member(*format, "type");
-    if (type == nullptr || !type->is_string()) {
-      return api_fail(kBadRequest, "response_format.type", "response_format.type must be a string");
-    }
-    if (*type != "text") {
-      return api_fail(kUnsupportedField, "response_format.type",
-                      "response_format.type {} is not supported here, only \"text\"",
-                      dump_json(*type).substr(0, 64));
-    }
-  }
-  if (const Json* choice = fields_.get("tool_choice")) {
-    if (*choice != "auto" && *choice != "none") {
-      return api_fail(kUnsupportedField, "tool_choice",
-                      "tool_choice must be \"auto\" or \"none\"; forced calls are not supported "
-                      "here, got {}",
-                      dump_json(*choice).substr(0, 64));
     }
   }
   return {};
@@ -359,6 +340,7 @@ Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
   request.sampling = sampling;
   request.sampling.max_tokens = *max_tokens;
   request.n = plan.n;
+  plan.answer.apply(request);
   request.priority = static_cast<int>(fields_.integer("priority", 0));
   request.cache_salt = fields_.text("cache_salt", "");
   double timeout_s = std::min(policy_.timeout_s, fields_.number("timeout", policy_.timeout_s));
@@ -429,11 +411,23 @@ tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields)
   const auto add_default = [&](const char* name, Json value) {
     if (find_member(chat.kwargs, name) == nullptr) chat.kwargs[name] = std::move(value);
   };
-  if (const Json* thinking = fields.get("enable_thinking"))
-    add_default("enable_thinking", *thinking);
-  if (const Json* effort = fields.get("reasoning_effort")) {
+  // DeepSeek's templates call the switch "thinking".
+  const auto switch_thinking = [&](const Json& on) {
+    add_default("enable_thinking", on);
+    add_default("thinking", on);
+  };
+  if (const Json* thinking = fields.get("enable_thinking")) switch_thinking(*thinking);
+  if (fields.integer("reasoning_budget", -1) == 0) switch_thinking(false);
+  if (const Json* effort = fields.get("reasoning_effort"); effort && effort->is_string()) {
+    static constexpr std::string_view kEfforts[] = {"none", "minimal", "low", "medium",
+                                                    "high", "xhigh",   "max"};
+    const auto& name = effort->get_ref<const std::string&>();
+    if (std::find(std::begin(kEfforts), std::end(kEfforts), name) == std::end(kEfforts)) {
+      return api_fail(kBadRequest, "reasoning_effort", "reasoning_effort must be one of {}, got {}",
+                      fmt::join(kEfforts, ", "), dump_json(*effort).substr(0, 64));
+    }
     add_default("reasoning_effort", *effort);
-    if (*effort == "none") add_default("enable_thinking", false);
+    switch_thinking(name != "none");
   }
   chat.continue_final_message = fields.flag("continue_final_message", false);
   chat.add_generation_prompt = fields.flag("add_generation_prompt", !chat.continue_final_message);

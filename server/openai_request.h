@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "server/answer_plan.h"
 #include "server/answer_writer.h"
 #include "server/backend.h"
 #include "server/request_fields.h"
@@ -45,6 +46,7 @@ struct GenerationPlan {
   bool shows_prompt_logprobs = false;  // asked for by name, not only through echo
   int n = 1;
   std::vector<std::string> warnings;
+  AnswerPlan answer;
   std::vector<PromptPlan> prompts;  // at least one
 };
 

@@ -52,12 +52,13 @@ Json call_json(const text::ToolCall& call) {
           {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
 }
 
-// content is null beside calls without text, as OpenAI has it.
+// content is null where only reasoning or calls came.
 Json message_json(const text::Answer& answer) {
   Json message = Json::object();
   message["role"] = "assistant";
-  message["content"] =
-      answer.content.empty() && !answer.calls.empty() ? Json(nullptr) : Json(answer.content);
+  const bool only_others =
+      answer.content.empty() && !(answer.calls.empty() && answer.reasoning.empty());
+  message["content"] = only_others ? Json(nullptr) : Json(answer.content);
   message["refusal"] = nullptr;
   if (!answer.reasoning.empty()) {
     message["reasoning_content"] = answer.reasoning;

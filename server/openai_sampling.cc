@@ -179,6 +179,13 @@ tl::expected<engine::SamplingParams, ApiError> read_sampling(const Fields& field
   if (auto good = read_logprobs(fields, endpoint, policy.logprobs_max, out); !good) {
     return tl::unexpected(good.error());
   }
+  if (auto good = read_token_list(fields, "logprob_token_ids", vocab, out.logprob_token_ids);
+      !good) {
+    return tl::unexpected(good.error());
+  }
+  if (!out.logprob_token_ids.empty() && out.logprobs < 0) {
+    return api_fail(kBadRequest, "logprob_token_ids", "logprob_token_ids needs logprobs");
+  }
   return out;
 }
 

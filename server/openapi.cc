@@ -105,8 +105,8 @@ Json body_schema(const EndpointSpec& endpoint) {
   Json out = {{"type", "object"}, {"properties", std::move(properties)}};
   if (!required.empty()) {
     for (const Json& name : required) {
-      Json& type = out["properties"][name.get<std::string>()]["type"];
-      if (type.is_array()) type = Json(type[0]);
+      Json& schema = out["properties"][name.get<std::string>()];
+      if (schema.contains("type")) schema["type"] = Json(schema["type"][0]);
     }
     out["required"] = std::move(required);
   }

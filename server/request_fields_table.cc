@@ -14,21 +14,21 @@ constexpr double kInt64Max = 9223372036854775807.0;
 constexpr double kFloatMax = 3e38;
 constexpr double kLogprobsMax = 1000;  // --max-logprobs narrows it
 
+constexpr FieldSpec required(FieldSpec spec, unsigned by) {
+  spec.required_by = by;
+  return spec;
+}
+
 constexpr FieldSpec kSpecs[] = {
     // What to answer.
     {"model", ~0u, kString},
-    {"messages",
-     kTemplated | kMessages | kCountTokens,
-     kArray,
-     kSupported,
-     kMin,
-     kMax,
-     {},
-     kChat | kApplyTemplate | kMessages | kCountTokens},
-    {"prompt", kCompletions | kTokenize | kInfill, kAny, kSupported, kMin, kMax, {}, kCompletions},
+    required({"messages", kTemplated | kMessages | kCountTokens, kArray},
+             kChat | kApplyTemplate | kMessages | kCountTokens),
+    required({"prompt", kCompletions | kTokenize | kInfill, kAny}, kCompletions),
     {"tools", kTemplated | kResponses | kMessages | kCountTokens, kArray},
     {"tool_choice", kChat | kResponses, kAny},
     {"tool_choice", kMessages | kCountTokens, kObject},
+    {"parallel_tool_calls", kChat | kResponses, kBool},
     {"documents", kTemplated, kArray},
     {"response_format", kOpenAi, kObject},
     {"chat_template_kwargs", kTemplated | kResponses | kMessages, kObject},
@@ -36,6 +36,11 @@ constexpr FieldSpec kSpecs[] = {
     {"continue_final_message", kTemplated, kBool},
     {"reasoning_effort", kChat, kString},
     {"enable_thinking", kTemplated | kResponses | kMessages, kBool},
+    {"include_reasoning", kChat, kBool},
+    {"separate_reasoning", kChat, kBool},
+    {"reasoning_format", kChat, kString},
+    {"reasoning_budget", kChat | kResponses, kInteger, kSupported, -1, kInt32Max},
+    {"thinking_token_budget", kChat | kResponses, kInteger, kSupported, -1, kInt32Max},
     {"prediction", kChat, kObject},
     {"add_special_tokens", kGenerating | kTokenize, kBool},
     {"truncate_prompt_tokens", kGenerating, kInteger, kSupported, -1, kInt64Max},
@@ -43,15 +48,20 @@ constexpr FieldSpec kSpecs[] = {
     {"echo", kCompletions, kBool},
     {"echo", kChat, kBool, kRefused, kMin, kMax, "false"},
 
+    // What the output must match.
+    {"structured_outputs", kGenerating, kObject},
+    {"guided_json", kGenerating, kAny},
+    {"guided_regex", kGenerating, kString},
+    {"guided_choice", kGenerating, kArray},
+    {"guided_grammar", kGenerating, kString},
+    {"json_schema", kGenerating, kAny},
+    {"grammar", kGenerating, kString},
+    {"regex", kGenerating, kString},
+    {"ebnf", kGenerating, kString},
+
     // Length and stops.
-    {"max_tokens",
-     kOpenAi | kMessages | kInfill,
-     kInteger,
-     kSupported,
-     0,
-     kInt64Max,
-     {},
-     kMessages},
+    required({"max_tokens", kOpenAi | kMessages | kInfill, kInteger, kSupported, 0, kInt64Max},
+             kMessages),
     {"max_completion_tokens", kChat, kInteger, kSupported, 0, kInt64Max},
     {"n_predict", kOpenAi | kInfill, kInteger, kSupported, -1, kInt64Max},
     {"min_tokens", kGenerating, kInteger, kSupported, 0, kInt64Max},
@@ -87,6 +97,7 @@ constexpr FieldSpec kSpecs[] = {
     {"logprobs", kCompletions, kInteger, kSupported, 0, kLogprobsMax},
     {"top_logprobs", kChat, kInteger, kSupported, 0, kLogprobsMax},
     {"prompt_logprobs", kOpenAi, kInteger, kSupported, 0, kLogprobsMax},
+    {"logprob_token_ids", kOpenAi, kArray},
     {"return_token_ids", kOpenAi, kBool},
     {"return_tokens_as_token_ids", kOpenAi, kBool},
     {"receipt", kGenerating, kBool},
@@ -96,7 +107,7 @@ constexpr FieldSpec kSpecs[] = {
     {"cache_salt", kGenerating, kString},
 
     // /v1/responses.
-    {"input", kResponses, kAny, kSupported, kMin, kMax, {}, kResponses},
+    required({"input", kResponses, kAny}, kResponses),
     {"instructions", kResponses, kString},
     {"max_output_tokens", kResponses, kInteger, kSupported, 1, kInt64Max},
     {"text", kResponses, kObject},
@@ -125,6 +136,22 @@ constexpr FieldSpec kSpecs[] = {
     {"inference_geo", kMessages, kAny, kIgnored},
     {"speed", kMessages | kCountTokens, kAny, kIgnored},
 
+    // /v1/embeddings, /v1/rerank, /v1/score, /classify.
+    required({"input", kEmbeddings | kClassify, kAny}, kEmbeddings | kClassify),
+    {"encoding_format", kEmbeddings, kString},
+    {"dimensions", kEmbeddings, kInteger, kSupported, 1, kInt32Max},
+    {"normalize", kEmbeddings, kBool},
+    {"add_special_tokens", kEmbeddings, kBool},
+    {"truncate_prompt_tokens", kEmbeddings, kInteger, kSupported, -1, kInt32Max},
+    required({"query", kRerank, kString}, kRerank),
+    required({"documents", kRerank, kArray}, kRerank),
+    {"top_n", kRerank, kInteger, kSupported, 1, kInt32Max},
+    {"return_documents", kRerank, kBool},
+    {"instruction", kRerank | kScore, kString},
+    required({"text_1", kScore, kAny}, kScore),
+    required({"text_2", kScore, kAny}, kScore),
+    {"user", kEmbeddings | kRerank | kScore | kClassify, kAny, kIgnored},
+
     // Text between a beginning and an end.
     {"suffix", kCompletions, kString},
     {"input_prefix", kInfill, kString},
@@ -133,7 +160,7 @@ constexpr FieldSpec kSpecs[] = {
 
     // Bodies of /tokenize and /detokenize.
     {"content", kTokenize, kAny},
-    {"tokens", kDetokenize, kArray, kSupported, kMin, kMax, {}, kDetokenize},
+    required({"tokens", kDetokenize, kArray}, kDetokenize),
     {"add_special", kTokenize, kBool},
     {"parse_special", kTokenize, kBool},
     {"with_pieces", kTokenize, kBool},
@@ -142,7 +169,6 @@ constexpr FieldSpec kSpecs[] = {
     // Known, would change the output, not available.
     {"functions", kChat, kArray, kRefused, kMin, kMax, "[]"},
     {"function_call", kChat, kAny, kRefused, kMin, kMax, "\"none\" \"auto\""},
-    {"parallel_tool_calls", kChat | kResponses, kBool, kIgnored},
     {"modalities", kChat, kArray, kRefused, kMin, kMax, "[\"text\"] []"},
     {"audio", kChat, kObject, kRefused},
     {"web_search_options", kChat, kObject, kRefused},
@@ -150,13 +176,8 @@ constexpr FieldSpec kSpecs[] = {
     {"media_io_kwargs", kChat, kObject, kRefused, kMin, kMax, "{}"},
     {"mm_processor_kwargs", kChat, kObject, kRefused, kMin, kMax, "{}"},
     {"prompt_embeds", kCompletions, kAny, kRefused},
-    {"include_reasoning", kChat, kBool, kRefused, kMin, kMax, "true"},
-    {"separate_reasoning", kChat, kBool, kIgnored},
     {"stream_reasoning", kChat, kBool, kIgnored},
     {"parse_tool_calls", kChat, kBool, kIgnored},
-    {"reasoning_format", kChat, kString, kRefused, kMin, kMax, "\"none\" \"auto\""},
-    {"reasoning_budget", kChat, kInteger, kRefused, kMin, kMax, "-1"},
-    {"thinking_token_budget", kChat, kInteger, kRefused, kMin, kMax, "-1"},
     {"use_beam_search", kGenerating, kBool, kRefused, kMin, kMax, "false"},
     {"length_penalty", kGenerating, kNumber, kRefused, kMin, kMax, "1.0"},
     {"early_stopping", kGenerating, kAny, kRefused, kMin, kMax, "false"},
@@ -183,7 +204,6 @@ constexpr FieldSpec kSpecs[] = {
     {"min_keep", kGenerating, kInteger, kRefused, kMin, kMax, "0"},
     {"n_probs", kGenerating, kInteger, kRefused, kMin, kMax, "0"},
     {"post_sampling_probs", kGenerating, kBool, kRefused, kMin, kMax, "false"},
-    {"logprob_token_ids", kGenerating, kArray, kRefused, kMin, kMax, "[]"},
     {"return_prompt_text", kGenerating, kBool, kRefused, kMin, kMax, "false"},
     {"return_token_offsets", kGenerating, kBool, kRefused, kMin, kMax, "false"},
     {"return_tokens", kGenerating, kBool, kRefused, kMin, kMax, "false"},
@@ -195,19 +215,10 @@ constexpr FieldSpec kSpecs[] = {
     {"n_discard", kGenerating, kInteger, kIgnored},
     {"t_max_predict_ms", kGenerating, kInteger, kRefused, kMin, kMax, "0 -1"},
     {"stop_regex", kGenerating, kAny, kRefused},
-    {"grammar", kGenerating, kString, kRefused, kMin, kMax, "\"\""},
     {"grammar_lazy", kGenerating, kBool, kIgnored},
     {"grammar_triggers", kGenerating, kArray, kIgnored},
-    {"json_schema", kGenerating, kAny, kRefused},
-    {"regex", kGenerating, kString, kRefused},
-    {"ebnf", kGenerating, kString, kRefused},
-    {"structured_outputs", kGenerating, kObject, kRefused},
-    {"guided_json", kGenerating, kAny, kRefused},
-    {"guided_regex", kGenerating, kString, kRefused},
-    {"guided_choice", kGenerating, kArray, kRefused},
-    {"guided_grammar", kGenerating, kString, kRefused},
     {"guided_decoding_backend", kGenerating, kString, kIgnored},
-    {"guided_whitespace_pattern", kGenerating, kString, kIgnored},
+    {"guided_whitespace_pattern", kGenerating, kString, kRefused},
     {"lora", kGenerating, kAny, kRefused, kMin, kMax, "[]"},
     {"lora_path", kGenerating, kAny, kRefused},
     {"response_fields", kGenerating, kArray, kRefused, kMin, kMax, "[]"},

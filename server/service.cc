@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "engine/grammar/matcher.h"
 #include "server/endpoints.h"
 #include "server/info_endpoints.h"
 #include "server/messages_request.h"
@@ -62,6 +63,9 @@ void Service::attach(Backend backend) {
       prompt_bytes_bound(backend_.engine->tokenizer(), backend_.engine->card().context_max);
   metrics_ =
       std::make_unique<Metrics>(backend_.model_names.front(), backend_.engine->card().context_max);
+  grammars_ = std::make_unique<grammar::GrammarStore>(backend_.engine->tokenizer(),
+                                                      backend_.engine->card().vocab);
+  backend_.grammars = grammars_.get();
   generation_ = std::make_unique<GenerationService>(backend_, policy_, *metrics_);
   feed_ = std::make_unique<LiveFeed>(
       *backend_.engine, [this](engine::RequestId id) { return generation_->request_id_of(id); });
@@ -133,6 +137,12 @@ void Service::add_generating_routes() {
     if ((spec.traits & kGeneration) == 0) continue;
     on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
       generation_->run(body, exchange);
+    });
+  }
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    if ((spec.body & (kEmbeddings | kRerank | kScore | kClassify)) == 0) continue;
+    on_exchange(spec.method, spec.path, [this, body = spec.body](const ExchangePtr& exchange) {
+      generation_->run_pooling(body, exchange);
     });
   }
   on("GET", "/v1/responses/{id}", [this](const HttpRequest& request) {

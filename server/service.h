@@ -66,6 +66,7 @@ class Service final : public RequestHandler {
   HttpServer* http_ = nullptr;
   Backend backend_;
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<grammar::GrammarStore> grammars_;
   std::unique_ptr<GenerationService> generation_;
   std::unique_ptr<LiveFeed> feed_;
   std::int64_t created_ = 0;

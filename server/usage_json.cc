@@ -44,6 +44,9 @@ UsageTotals sum_usage(const GenerationPlan& plan, const std::vector<ChoiceState>
                                                                : choices[i].usage.completion_tokens;
     out.drafts += choices[i].usage.draft_tokens;
     out.accepted += choices[i].usage.accepted_draft_tokens;
+    out.predicted += choices[i].usage.predicted_tokens;
+    out.accepted_predicted += choices[i].usage.accepted_predicted_tokens;
+    out.reasoning += choices[i].usage.reasoning_tokens;
     out.preemptions += choices[i].usage.preemptions;
     if (!first_of_prompt) continue;
     const engine::Usage& usage = choices[i].usage;
@@ -66,8 +69,8 @@ Json usage_json(const GenerationPlan& plan, const std::vector<ChoiceState>& choi
   usage["prompt_tokens_details"] = {{"cached_tokens", sum.cached}};
   usage["completion_tokens_details"] = {
       {"reasoning_tokens", sum.reasoning},
-      {"accepted_prediction_tokens", sum.accepted},
-      {"rejected_prediction_tokens", sum.drafts - sum.accepted},
+      {"accepted_prediction_tokens", sum.accepted_predicted},
+      {"rejected_prediction_tokens", sum.predicted - sum.accepted_predicted},
   };
   return usage;
 }

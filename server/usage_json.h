@@ -11,6 +11,7 @@ namespace quire::server {
 
 struct UsageTotals {
   std::int64_t prompt = 0, completion = 0, cached = 0, reasoning = 0, drafts = 0, accepted = 0;
+  std::int64_t predicted = 0, accepted_predicted = 0;  // of the drafts, those the client foretold
   int preemptions = 0;
   cache::MissedTokens missed = {};
 };

@@ -51,8 +51,41 @@ def safetensors():
     yield len(tiny).to_bytes(8, "little") + tiny + bytes(8)
 
 
+def http_messages():
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: a\r\n"
+    yield b"\0GET /v1/models?a=b HTTP/1.1\r\nHost: localhost:8000\r\nConnection: close\r\n\r\n"
+    yield b"\1" + head + b"Content-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+    yield b"\2" + head + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\n{}\r\n0\r\nTrailer: t\r\n\r\n"
+    yield b"\3GET http://a/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"
+    yield b"\4OPTIONS * HTTP/1.0\r\n\r\n"
+
+
+def request_bodies():
+    message = {"role": "user", "content": "a"}
+    tool = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}
+    bodies = [
+        {"messages": [message], "max_tokens": 4, "stop": ["x"], "logit_bias": {"5": 1}, "logprobs": True,
+         "tools": [{"type": "function", "function": tool}], "tool_choice": "auto", "stream": True,
+         "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}},
+        {"prompt": [[1, 2], [3]], "n": 2, "echo": True, "logprobs": 1, "max_tokens": 1, "seed": 3, "suffix": ""},
+        {"input": [{"role": "user", "content": [{"type": "input_text", "text": "a"}]},
+                   {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+                   {"type": "function_call_output", "call_id": "c", "output": "o"}], "instructions": "i",
+         "tools": [{"type": "function", **tool}], "text": {"format": {"type": "text"}}, "reasoning": {"effort": "low"}},
+        {"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "r"}]},
+                      {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]}],
+         "max_tokens": 4, "system": [{"type": "text", "text": "s"}], "thinking": {"type": "enabled", "budget_tokens": 9},
+         "tools": [{"name": "f", "input_schema": {"type": "object"}}], "tool_choice": {"type": "any"}},
+        {"input_prefix": "a", "input_suffix": "b", "input_extra": [{"filename": "f", "text": "t"}]},
+        {"messages": [message]}, {"content": "abc", "with_pieces": True}, {"tokens": [1, 2, 3]}]
+    for index, body in enumerate(bodies):
+        yield bytes([index]) + json.dumps(body).encode()
+
+
 SEEDS = {
     "config_fuzz": config,
+    "http_parser_fuzz": http_messages,
+    "request_body_fuzz": request_bodies,
     "safetensors_fuzz": safetensors,
     "sentencepiece_fuzz": sentencepiece,
     "template_context_fuzz": template_context,

@@ -6,8 +6,8 @@
     tools/make_checkpoint.py --shape llama-3.2-1b --set num_hidden_layers=4 --out DIR
 
 Weights are N(0, 0.02), norms 1, equal for equal --seed, in bf16; --bits quantizes every matrix as MLX's
-affine mode does. The tokenizer has the full vocabulary: the 256 bytes, then made-up words, so that each
-token shows as text. Needs numpy. bench/gguf.py turns the folder into a file for llama.cpp.
+affine mode does. The tokenizer has the full vocabulary: made-up words, so that each token shows as
+text, then the 256 bytes and three special tokens. Needs numpy. bench/gguf.py turns the folder into a file for llama.cpp.
 """
 import argparse
 import json
@@ -246,9 +246,9 @@ SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{
 
 
 def vocabulary(size):
-    words = byte_alphabet()
-    words += [word(i) for i in range(size - len(words) - len(SPECIAL))]
-    return words
+    # Bytes last: an answer of half characters would show no text, so prompts keep to the words.
+    letters = byte_alphabet()
+    return [word(i) for i in range(size - len(letters) - len(SPECIAL))] + letters
 
 
 def write_tokenizer(folder, size):

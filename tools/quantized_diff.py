@@ -25,8 +25,8 @@ from mlx_lm.utils import _get_classes, quantize_model
 import family_diff
 
 # Options of the drawing, and what is drawn instead.
-WIDE = {(48, 60, 72): (64, 96, 128), (40, 64, 100): (64, 96), (16, 24): (32, 64), (20,): (32,), (16, 36): (32, 64),
-        (16, 28): (32, 64), (16, 20): (32,), (None, 20, 32): (None, 32, 64)}
+WIDE = (([48, 60, 72], [64, 96, 128]), ([40, 64, 100], [64, 96]), ([16, 24], [32, 64]), ([16, 36], [32, 64]),
+        ([16, 28], [32, 64]), ([16, 20], [32]), ([None, 20, 32], [None, 32, 64]))
 MLX_TYPES = {"gemma3": "gemma3_text"}
 DTYPES = (mx.bfloat16, mx.float16, mx.float32)
 
@@ -36,6 +36,8 @@ def mlx_model(family, config):
     config = {**config, "model_type": model_type}
     if family == "mamba2":
         config["intermediate_size"] = config["num_heads"] * config["head_dim"]
+    if "num_local_experts" in config:
+        config["num_experts"] = config["num_local_experts"]
     scaling = config.get("rope_parameters") or {}
     if "qwen3_5" in family:
         config = {"model_type": model_type, "text_config": config,
@@ -66,8 +68,10 @@ class Round:
         self.family, self.rng, self.plan = family, random.Random(f"quantized-{family}-{seed}"), {}
 
     def draw(self, options):
-        options = tuple(options)
-        return self.rng.choice(WIDE.get(options, options))
+        options = list(options)
+        if "qwen3_5" in self.family and options[0] is None and isinstance(options[-1], list):
+            return None  # mlx-lm knows the interval only
+        return self.rng.choice(next((wide for narrow, wide in WIDE if narrow == options), options))
 
     def widths(self, path, module):
         """One draw for each module; False where it stays float."""
@@ -126,10 +130,15 @@ def prepare(draw, seed, folder):
     weights = load_file(source / "model.safetensors")
     quantized = mlx_model(draw.family, written)
     arrays = {k: mx.array(v.numpy()) for k, v in published(draw.family, weights, written).items()}
-    quantized.load_weights(list(quantized.sanitize(arrays).items()))
+    arrays = quantized.sanitize(arrays)
+    quantized.load_weights(list(arrays.items()), strict=False)
+    known = dict(tree_flatten(quantized.parameters()))
+    unknown = {k: v for k, v in arrays.items() if k not in known}  # biases that mlx-lm does not know stay float
+    assert set(known) <= set(arrays), sorted(set(known) - set(arrays))
     quantized, made = quantize_model(quantized, {}, 32, 4, quant_predicate=draw.widths)
     target.mkdir()
-    mx.save_safetensors(str(target / "model.safetensors"), dict(tree_flatten(quantized.parameters())))
+    mx.save_safetensors(str(target / "model.safetensors"), {**dict(tree_flatten(quantized.parameters())), **unknown},
+                        {"format": "mlx"})
     written["quantization"] = written["quantization_config"] = made["quantization"]
     (target / "config.json").write_text(json.dumps(written))
     save_file(draw.dequantized(weights, written), source / "model.safetensors", {"format": "pt"})

@@ -96,25 +96,25 @@ bool Automaton::accepts(MatchState state) const {
   return state != kDead && sets_[static_cast<std::size_t>(state)]->accepting;
 }
 
-bool Automaton::can_continue(MatchState state) {
-  if (state == kDead) return false;
-  for (int byte = 0; byte < 256; ++byte) {
-    if (step(state, static_cast<std::uint8_t>(byte)) != kDead) return true;
+Automaton::Set& Automaton::with_edges(MatchState state) {
+  CHECK(state != kDead, "the dead state has no edges");
+  Set& set = *sets_[static_cast<std::size_t>(state)];
+  if (set.edges_known) return set;
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    const MatchState next = step(state, static_cast<std::uint8_t>(byte));
+    set.loops[byte] = next == state;
+    set.live[byte] = next != kDead;
   }
-  return false;
+  set.edges_known = true;
+  return set;
 }
 
-const ByteSet& Automaton::loops(MatchState state) {
-  CHECK(state != kDead, "loops of the dead state");
-  if (!sets_[static_cast<std::size_t>(state)]->loops_known) {
-    ByteSet loops;
-    for (int byte = 0; byte < 256; ++byte) {
-      loops[static_cast<std::size_t>(byte)] = step(state, static_cast<std::uint8_t>(byte)) == state;
-    }
-    sets_[static_cast<std::size_t>(state)]->loops = loops;
-    sets_[static_cast<std::size_t>(state)]->loops_known = true;
-  }
-  return sets_[static_cast<std::size_t>(state)]->loops;
+bool Automaton::can_continue(MatchState state) {
+  return state != kDead && with_edges(state).live.any();
 }
+
+const ByteSet& Automaton::loops(MatchState state) { return with_edges(state).loops; }
+
+const ByteSet& Automaton::live(MatchState state) { return with_edges(state).live; }
 
 }  // namespace quire::grammar

@@ -56,7 +56,10 @@ class Automaton {
   bool can_continue(MatchState state);
   // Bytes on which the state returns to itself: found once, used to accept whole subtrees.
   const ByteSet& loops(MatchState state);
+  // Bytes that may follow.
+  const ByteSet& live(MatchState state);
   std::size_t state_count() const { return sets_.size(); }
+  std::size_t size() const { return sets_.size() + frames_.size(); }
 
   static constexpr std::size_t kConfigurationsMax = 4096;
 
@@ -76,8 +79,8 @@ class Automaton {
     std::vector<Configuration> configurations;  // sorted; only states with byte edges
     bool accepting = false;
     std::array<MatchState, 256> next;  // kUnknown until asked
-    bool loops_known = false;
-    ByteSet loops;
+    bool edges_known = false;          // loops and live
+    ByteSet loops, live;
   };
   static constexpr MatchState kUnknown = -2;
 
@@ -88,6 +91,7 @@ class Automaton {
     std::size_t operator()(const std::vector<Configuration>& set) const;
   };
 
+  Set& with_edges(MatchState state);
   FrameId push(const Frame& frame);
   // Everything reachable without a byte; interned.
   MatchState close(std::vector<Configuration> seeds);

@@ -75,7 +75,7 @@ class Grammar {
 struct GrammarLimits {
   std::size_t source_bytes = 64u << 10;
   int depth = 64;
-  int rules = 10'000;
+  int rules = 50'000;
   int states = 200'000;     // of the compiled automaton
   int repetitions = 1'000;  // {m,n}
 };

@@ -5,24 +5,23 @@
 
 #include "engine/grammar/front_ends.h"
 #include "engine/grammar/json_values.h"
+#include "engine/grammar/product.h"
+#include "engine/grammar/schema_scalars.h"
 #include "engine/grammar/schema_text.h"
 
 namespace quire::grammar {
 namespace {
 
-constexpr int kCountMax = 1000;  // items, properties and lengths that become repetitions
-
 class SchemaCompiler {
  public:
-  SchemaCompiler(const Json& root, const GrammarLimits& limits)
-      : root_(root), limits_(limits), values_(grammar_) {}
+  SchemaCompiler(Grammar& grammar, const Json& root, const GrammarLimits& limits)
+      : root_(root),
+        limits_(limits),
+        grammar_(grammar),
+        values_(grammar),
+        scalars_(grammar_, values_, limits_) {}
 
-  Result<Grammar> run() {
-    QUIRE_ASSIGN(const NodeId node, schema(root_, "#", 0));
-    grammar_.root = grammar_.declare("root");
-    grammar_.define(grammar_.root, node);
-    return std::move(grammar_);
-  }
+  Result<NodeId> run() { return schema(root_, "#", 0); }
 
  private:
   using Path = std::string;
@@ -35,11 +34,26 @@ class SchemaCompiler {
     if (!value.is_object()) return schema_error(path, "a schema is an object or a boolean");
     QUIRE_TRY(refuse_unenforceable(value, path));
     if (value.contains("$ref")) return reference(value, path, depth);
-    if (value.contains("allOf")) return all_of(value, path, depth);
+    if (value.contains("allOf")) {
+      QUIRE_ASSIGN(const Json merged, plain_schema(root_, value, path));
+      return schema(merged, path, depth + 1);
+    }
+    if (value.contains("not")) {
+      QUIRE_ASSIGN(const Json rest, without_not(root_, value, path));
+      return schema(rest, path, depth + 1);
+    }
+    if (value.contains("if")) {
+      QUIRE_ASSIGN(const Json rest, without_if(value, path));
+      return schema(rest, path, depth + 1);
+    }
+    if (value.contains("dependentRequired") || value.contains("dependentSchemas")) {
+      QUIRE_ASSIGN(const Json rest, without_dependencies(value, path));
+      return schema(rest, path, depth + 1);
+    }
     for (const char* key : {"anyOf", "oneOf"}) {
       if (value.contains(key)) return one_or_any_of(value, key, path, depth);
     }
-    if (value.contains("enum") || value.contains("const")) return constants(value, path);
+    if (value.contains("enum") || value.contains("const")) return constants(value, path, depth);
     std::vector<NodeId> choices;
     QUIRE_ASSIGN(const std::vector<std::string> types, types_of(value, path));
     for (const std::string& type : types) {
@@ -52,20 +66,28 @@ class SchemaCompiler {
   Result<NodeId> of_type(const Json& value, const std::string& type, const Path& path, int depth) {
     if (type == "object") return object(value, path, depth);
     if (type == "array") return array(value, path, depth);
-    if (type == "string") return string(value, path);
-    if (type == "integer" || type == "number") return number(value, type == "integer", path);
-    if (type == "boolean")
-      return grammar_.choice({grammar_.literal("true"), grammar_.literal("false")});
-    return grammar_.literal("null");
+    if (type == "string") return scalars_.string(value, path);
+    if (type == "integer" || type == "number") {
+      return scalars_.number(value, type == "integer", path);
+    }
+    std::vector<NodeId> words;
+    const Json all = type == "boolean" ? Json::array({true, false}) : Json::array({nullptr});
+    for (const Json& word : all) {
+      const Json* except = find_member(value, kExcept);
+      const bool taken =
+          except != nullptr && std::find(except->begin(), except->end(), word) != except->end();
+      if (!taken) words.push_back(values_.literal(word));
+    }
+    return grammar_.choice(std::move(words));
   }
 
   // "#/a/b" and "#". Every target becomes one rule, so recursion is a rule that calls itself.
   Result<NodeId> reference(const Json& value, const Path& path, int depth) {
     QUIRE_ASSIGN(const std::string target, json_string(value["$ref"], path + "/$ref"));
     for (const auto& [key, member] : value.items()) {
-      if (key != "$ref" && !is_annotation(key)) {
-        return schema_error(path + "/" + key, "is not supported beside $ref");
-      }
+      if (key == "$ref" || is_annotation(key)) continue;
+      QUIRE_ASSIGN(const Json merged, plain_schema(root_, value, path));
+      return schema(merged, path, depth + 1);
     }
     if (const auto known = references_.find(target); known != references_.end()) {
       return grammar_.rule(known->second);
@@ -78,21 +100,23 @@ class SchemaCompiler {
     return grammar_.rule(rule);
   }
 
-  // Only what merges without a contest: each keyword from one side.
-  Result<NodeId> all_of(const Json& value, const Path& path, int depth) {
-    QUIRE_ASSIGN(const Json merged, merge_all_of(root_, value, path));
-    return schema(merged, path + "/allOf", depth + 1);
-  }
-
   Result<NodeId> one_or_any_of(const Json& value, const char* key, const Path& path, int depth) {
     const Json& branches = value[key];
     const Path here = path + "/" + key;
     if (!branches.is_array() || branches.empty())
       return schema_error(here, "must be a non-empty array");
+    Json rest = Json::object();
+    for (const auto& [name, member] : value.items()) {
+      if (name != key && !is_annotation(name)) rest[name] = member;
+    }
     std::vector<Json> merged;
-    for (std::size_t i = 0; i < branches.size(); ++i) {
-      QUIRE_ASSIGN(Json branch, with_siblings(value, key, branches[i], here));
-      merged.push_back(std::move(branch));
+    for (const Json& branch : branches) {
+      // A lone reference stays one, so that recursion ends in its rule.
+      Json both = branch;
+      if (!rest.empty()) {
+        QUIRE_ASSIGN(both, merge_schemas(root_, rest, branch, here));
+      }
+      merged.push_back(std::move(both));
     }
     if (std::string_view(key) == "oneOf") QUIRE_TRY(check_disjoint(root_, merged, here));
     std::vector<NodeId> choices;
@@ -103,97 +127,47 @@ class SchemaCompiler {
     return grammar_.choice(std::move(choices));
   }
 
-  Result<NodeId> constants(const Json& value, const Path& path) {
-    std::vector<Json> allowed;
-    if (value.contains("const")) {
-      allowed.push_back(value["const"]);
-    } else {
+  // The values that the other keywords allow.
+  Result<NodeId> constants(const Json& value, const Path& path, int depth) {
+    Json allowed = Json::array();
+    if (value.contains("const")) allowed.push_back(value["const"]);
+    if (value.contains("enum")) {
       if (!value["enum"].is_array()) return schema_error(path + "/enum", "must be an array");
-      for (const Json& each : value["enum"]) allowed.push_back(each);
+      if (allowed.empty()) allowed = value["enum"];
     }
+    Json rest = Json::object();
+    bool only_type = true;
     for (const auto& [key, member] : value.items()) {
-      if (key != "const" && key != "enum" && key != "type" && !is_annotation(key)) {
-        return schema_error(path + "/" + key, "is not supported beside enum or const");
-      }
+      if (key == "const" || key == "enum" || is_annotation(key)) continue;
+      rest[key] = member;
+      only_type = only_type && key == "type";
     }
-    std::vector<NodeId> choices;
     QUIRE_ASSIGN(const std::vector<std::string> types, types_of(value, path));
+    std::vector<NodeId> choices;
+    std::vector<std::string> texts;
     for (const Json& each : allowed) {
-      if (has_type(each, types)) choices.push_back(values_.literal(each));
+      if (!has_type(each, types)) continue;
+      if (!only_type && each.is_structured()) {
+        return schema_error(path + "/enum", "objects and arrays beside other keywords");
+      }
+      choices.push_back(values_.literal(each));
+      texts.push_back(dump_json(each));
+    }
+    if (!only_type) {
+      QUIRE_ASSIGN(const NodeId node, schema(rest, path, depth + 1));
+      const std::vector<bool> fits = matches(grammar_, node, texts);
+      std::vector<NodeId> kept;
+      for (std::size_t i = 0; i < choices.size(); ++i) {
+        if (fits[i]) kept.push_back(choices[i]);
+      }
+      choices = std::move(kept);
     }
     return grammar_.choice(std::move(choices));
   }
 
-  // A count keyword, or its default when absent.
-  Result<int> count(const Json& value, const char* key, int absent, const Path& path) {
-    const Json* member = find_member(value, key);
-    if (member == nullptr) return absent;
-    QUIRE_ASSIGN(const std::int64_t number,
-                 json_integer(*member, path + "/" + key, 0, 1'000'000'000));
-    if (number > kCountMax)
-      return schema_error(path + "/" + key, "{} exceeds {}", number, kCountMax);
-    return static_cast<int>(number);
-  }
-
-  Result<NodeId> string(const Json& value, const Path& path) {
-    QUIRE_ASSIGN(const int min, count(value, "minLength", 0, path));
-    QUIRE_ASSIGN(const int max, count(value, "maxLength", kUnbounded, path));
-    const bool limited = min > 0 || max != kUnbounded;
-    const Json* pattern = find_member(value, "pattern");
-    const Json* format = find_member(value, "format");
-    if ((pattern != nullptr) + (format != nullptr) + limited > 1) {
-      return schema_error(path, "pattern, format and length limits are supported one at a time");
-    }
-    if (max != kUnbounded && max < min) return grammar_.choice({});
-    if (pattern == nullptr && format == nullptr) return values_.string_of_length(min, max);
-    RegexOptions options;
-    options.match = RegexMatch::kSearch;
-    options.code_points = [&](std::vector<CodePointRange> ranges) {
-      return values_.escaped_code_points(std::move(ranges));
-    };
-    std::string expression;
-    if (pattern != nullptr) {
-      QUIRE_ASSIGN(expression, json_string(*pattern, path + "/pattern"));
-    } else {
-      QUIRE_ASSIGN(const std::string name, json_string(*format, path + "/format"));
-      const std::string_view known = format_pattern(name);
-      if (known.empty()) return schema_error(path + "/format", "\"{}\" is not supported", name);
-      expression = known;
-    }
-    auto content = add_regex(grammar_, expression, options, limits_);
-    if (!content) return schema_error(path + "/pattern", "{}", content.error().message);
-    return values_.quoted(*content);
-  }
-
-  Result<std::optional<std::int64_t>> bound(const Json& value, const char* key, const Path& path) {
-    const Json* member = find_member(value, key);
-    if (member == nullptr) return std::optional<std::int64_t>();
-    constexpr std::int64_t kBoundMax = 1'000'000'000'000'000'000;
-    const auto integer = json_integer(*member, path + "/" + key, -kBoundMax, kBoundMax);
-    if (!integer) return schema_error(path + "/" + key, "only integer bounds are supported");
-    return std::optional(*integer);
-  }
-
-  Result<NodeId> number(const Json& value, bool integer, const Path& path) {
-    QUIRE_ASSIGN(auto min, bound(value, "minimum", path));
-    QUIRE_ASSIGN(auto max, bound(value, "maximum", path));
-    QUIRE_ASSIGN(const auto above, bound(value, "exclusiveMinimum", path));
-    QUIRE_ASSIGN(const auto below, bound(value, "exclusiveMaximum", path));
-    if (integer) {
-      if (above) min = std::max(min.value_or(*above + 1), *above + 1);
-      if (below) max = std::min(max.value_or(*below - 1), *below - 1);
-      return values_.integer_between(min, max);
-    }
-    if (!min && !max && !above && !below) return values_.number();
-    JsonValues::NumberBounds bounds = {.min = min, .max = max};
-    if (above && (!min || *above >= *min)) bounds.min = *above, bounds.min_excluded = true;
-    if (below && (!max || *below <= *max)) bounds.max = *below, bounds.max_excluded = true;
-    return values_.number_between(bounds);
-  }
-
   Result<NodeId> array(const Json& value, const Path& path, int depth) {
-    QUIRE_ASSIGN(const int min, count(value, "minItems", 0, path));
-    QUIRE_ASSIGN(int max, count(value, "maxItems", kUnbounded, path));
+    QUIRE_ASSIGN(const int min, read_count(value, "minItems", 0, path));
+    QUIRE_ASSIGN(int max, read_count(value, "maxItems", kUnbounded, path));
     std::vector<NodeId> first;
     if (const Json* prefix = find_member(value, "prefixItems")) {
       if (!prefix->is_array()) return schema_error(path + "/prefixItems", "must be an array");
@@ -213,7 +187,73 @@ class SchemaCompiler {
       }
     }
     if (max != kUnbounded && max < min) return grammar_.choice({});
-    return values_.wrapped('[', elements(first, rest, min, max), ']');
+    if (value.value("uniqueItems", Json(false)) == Json(true) && max != 0 && max != 1) {
+      return unique(value, min, max, path);
+    }
+    if (!value.contains("contains")) {
+      return values_.wrapped('[', elements(first, rest, min, max), ']');
+    }
+    if (!first.empty())
+      return schema_error(path + "/contains", "is not supported beside prefixItems");
+    // The elements that must be found come first.
+    QUIRE_ASSIGN(const int count, read_count(value, "minContains", 1, path));
+    const Json* items = find_member(value, "items");
+    QUIRE_ASSIGN(const Json wanted, merge_schemas(root_, items != nullptr ? *items : Json(true),
+                                                  value["contains"], path + "/contains"));
+    QUIRE_ASSIGN(const NodeId found, schema(wanted, path + "/contains", depth + 1));
+    first.assign(static_cast<std::size_t>(count), found);
+    if (max != kUnbounded && max < count) return grammar_.choice({});
+    return values_.wrapped('[', elements(first, rest, std::max(min, count), max), ']');
+  }
+
+  // Each of some listed values at most once, in their order.
+  Result<NodeId> unique(const Json& value, int min, int max, const Path& path) {
+    const Json* items = find_member(value, "items");
+    const Json* listed = items != nullptr ? find_member(*items, "enum") : nullptr;
+    if (listed == nullptr || !listed->is_array() || value.contains("prefixItems") ||
+        value.contains("contains") || listed->size() > static_cast<std::size_t>(kCountMax)) {
+      return schema_error(path + "/uniqueItems", "cannot be enforced for items without enum");
+    }
+    std::vector<OrderedMember> members;
+    for (std::size_t i = 0; i < listed->size(); ++i) {
+      Json only = *items;
+      only["enum"] = Json::array({(*listed)[i]});
+      const bool again =
+          std::find(listed->begin(), listed->begin() + static_cast<std::ptrdiff_t>(i),
+                    (*listed)[i]) != listed->begin() + static_cast<std::ptrdiff_t>(i);
+      if (again) continue;
+      QUIRE_ASSIGN(const NodeId node, schema(only, path + "/items", 1));
+      members.push_back({node, false});
+    }
+    return values_.wrapped('[', counted(members, min, max), ']');
+  }
+
+  // Members in their order, min to max of them.
+  NodeId counted(const std::vector<OrderedMember>& members, int min, int max) {
+    const int cap = max == kUnbounded ? std::max(min, 1) : std::max(max, 1);
+    // behind[c]: what may follow when c members (no less than cap: many) stand before.
+    std::vector<NodeId> behind;
+    for (int c = 0; c <= cap; ++c) {
+      behind.push_back(c >= min ? grammar_.empty() : grammar_.choice({}));
+    }
+    for (auto it = members.rbegin(); it != members.rend(); ++it) {
+      std::vector<NodeId> shared;
+      for (const NodeId node : behind) {
+        const RuleId rule = grammar_.declare("members");
+        grammar_.define(rule, node);
+        shared.push_back(grammar_.rule(rule));
+      }
+      for (int c = 0; c <= cap; ++c) {
+        const auto at = static_cast<std::size_t>(c);
+        const bool full = max != kUnbounded && c >= max;
+        const NodeId next = shared[static_cast<std::size_t>(std::min(c + 1, cap))];
+        const NodeId with = full     ? grammar_.choice({})
+                            : c == 0 ? grammar_.sequence({it->node, next})
+                                     : grammar_.sequence({values_.comma(), it->node, next});
+        behind[at] = it->required ? with : grammar_.choice({with, shared[at]});
+      }
+    }
+    return behind[0];
   }
 
   // min to max elements: the first ones by position, then the rest.
@@ -244,116 +284,156 @@ class SchemaCompiler {
     return tail;
   }
 
-  struct Member {
-    NodeId node = -1;
-    bool required = false;
-  };
-
-  Result<NodeId> object(const Json& value, const Path& path, int depth) {
+  Result<std::set<std::string>> required_names(const Json& value, const Path& path) {
     std::set<std::string> required;
-    if (const Json* list = find_member(value, "required")) {
-      if (!list->is_array()) return schema_error(path + "/required", "must be an array of strings");
-      for (const Json& name : *list) {
-        QUIRE_ASSIGN(const std::string text, json_string(name, path + "/required"));
-        required.insert(text);
-      }
+    const Json* list = find_member(value, "required");
+    if (list == nullptr) return required;
+    if (!list->is_array()) return schema_error(path + "/required", "must be an array of strings");
+    for (const Json& name : *list) {
+      QUIRE_ASSIGN(const std::string text, json_string(name, path + "/required"));
+      required.insert(text);
     }
-    std::vector<Member> members;
-    std::vector<std::string> names;
+    return required;
+  }
+
+  // The schema of every property that is listed or required, with what patterns and
+  // propertyNames say of it.
+  Result<Json> described(const Json& value, const std::set<std::string>& required,
+                         const Path& path) {
+    Json out = Json::object();
     if (const Json* properties = find_member(value, "properties")) {
       if (!properties->is_object()) return schema_error(path + "/properties", "must be an object");
-      for (const auto& [name, property] : properties->items()) {
-        QUIRE_ASSIGN(const NodeId node, schema(property, path + "/properties/" + name, depth + 1));
-        members.push_back(
-            {member(grammar_.literal(dump_json(Json(name))), node), required.erase(name) > 0});
-        names.push_back(name);
+      out = *properties;
+    }
+    std::vector<std::string> names, quoted;
+    for (const auto& [name, property] : out.items()) names.push_back(name);
+    for (const std::string& name : required) {
+      if (!out.contains(name)) names.push_back(name);
+    }
+    for (const std::string& name : names) quoted.push_back(dump_json(Json(name)));
+    std::vector<bool> found(names.size(), false);
+    if (const Json* patterns = find_member(value, "patternProperties")) {
+      for (const auto& [pattern, property] : patterns->items()) {
+        QUIRE_ASSIGN(const NodeId keys, scalars_.keys({pattern}, path));
+        const std::vector<bool> fits = matches(grammar_, keys, quoted);
+        for (std::size_t i = 0; i < names.size(); ++i) {
+          if (!fits[i]) continue;
+          found[i] = true;
+          Json& one = out[names[i]];
+          one = one.is_null() ? property : Json{{"allOf", Json::array({one, property})}};
+        }
       }
     }
-    QUIRE_ASSIGN(const NodeId extra_value, additional_value(value, path, depth));
-    for (const std::string& name : required) {  // required but not described
-      if (extra_value < 0) return grammar_.choice({});
-      members.push_back({member(grammar_.literal(dump_json(Json(name))), extra_value), true});
+    const Json* additional = find_member(value, "additionalProperties");
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!out[names[i]].is_null() || found[i]) continue;
+      out[names[i]] = additional != nullptr ? *additional : Json(true);
+    }
+    if (const Json* keys = find_member(value, "propertyNames")) {
+      QUIRE_ASSIGN(const NodeId node, schema(*keys, path + "/propertyNames", 1));
+      const std::vector<bool> fits = matches(grammar_, node, quoted);
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        if (!fits[i]) out[names[i]] = false;
+      }
+    }
+    return out;
+  }
+
+  Result<NodeId> object(const Json& value, const Path& path, int depth) {
+    QUIRE_ASSIGN(const std::set<std::string> required, required_names(value, path));
+    QUIRE_ASSIGN(const Json properties, described(value, required, path));
+    std::vector<OrderedMember> members;
+    std::vector<std::string> names;
+    for (const auto& [name, property] : properties.items()) {
+      QUIRE_ASSIGN(const NodeId node, schema(property, path + "/properties/" + name, depth + 1));
+      members.push_back(
+          {member(grammar_.literal(dump_json(Json(name))), node), required.contains(name)});
       names.push_back(name);
     }
-    QUIRE_ASSIGN(const NodeId extra, additional_member(value, extra_value, names, path));
-    QUIRE_ASSIGN(const int min, count(value, "minProperties", 0, path));
-    QUIRE_ASSIGN(const int max, count(value, "maxProperties", kUnbounded, path));
-    if (min > 0 || max != kUnbounded) {
-      if (!members.empty()) {
-        return schema_error(path,
-                            "minProperties and maxProperties are not supported beside properties");
-      }
-      if (extra < 0)
-        return min > 0 ? grammar_.choice({}) : values_.wrapped('{', grammar_.empty(), '}');
-      // A repeated key would be one property: only counts that a repetition cannot break are exact.
+    QUIRE_ASSIGN(const NodeId extra, additional_members(value, names, path, depth));
+    QUIRE_ASSIGN(const int min, read_count(value, "minProperties", 0, path));
+    QUIRE_ASSIGN(const int max, read_count(value, "maxProperties", kUnbounded, path));
+    if (min == 0 && max == kUnbounded) {
+      return values_.wrapped('{', add_ordered(grammar_, members, values_.comma(), extra), '}');
+    }
+    // A repeated key would be one property: only counts that a repetition cannot break are exact.
+    if (members.empty() && extra >= 0) {
       if (min > 1) return schema_error(path + "/minProperties", "more than 1 is not supported");
       return values_.wrapped('{', elements({}, extra, min, max), '}');
     }
-    return values_.wrapped('{', members_in_order(members, extra), '}');
+    if (extra >= 0 && min > static_cast<int>(members.size())) {
+      return schema_error(path + "/minProperties", "more than the listed properties");
+    }
+    return values_.wrapped('{', counted(members, min, max), '}');
   }
 
   NodeId member(NodeId key, NodeId value) {
     return grammar_.sequence({key, values_.colon(), value});
   }
 
-  // The schema of properties that are not listed; -1 when there may be none.
-  Result<NodeId> additional_value(const Json& value, const Path& path, int depth) {
-    const Json* additional = find_member(value, "additionalProperties");
-    if (additional == nullptr) return values_.any();
-    if (additional->is_boolean() && !additional->get<bool>()) return NodeId{-1};
-    return schema(*additional, path + "/additionalProperties", depth + 1);
-  }
-
-  Result<NodeId> additional_member(const Json& value, NodeId extra_value,
-                                   const std::vector<std::string>& names, const Path& path) {
-    if (extra_value < 0) return NodeId{-1};
-    NodeId key = names.empty() ? values_.string() : values_.string_except(names);
-    if (const Json* key_schema = find_member(value, "propertyNames")) {
-      if (!names.empty()) {
-        return schema_error(path + "/propertyNames", "is not supported beside properties");
-      }
-      Json as_string = *key_schema;
-      if (as_string.is_object()) as_string["type"] = "string";
-      QUIRE_ASSIGN(key, schema(as_string, path + "/propertyNames", 1));
+  // A member that is not listed; -1 when there may be none.
+  Result<NodeId> additional_members(const Json& value, const std::vector<std::string>& names,
+                                    const Path& path, int depth) {
+    const Json* patterns = find_member(value, "patternProperties");
+    Json all_patterns = Json::array();
+    if (patterns != nullptr) {
+      for (const auto& [pattern, property] : patterns->items()) all_patterns.push_back(pattern);
     }
-    return member(key, extra_value);
-  }
-
-  // Listed members in their order, the optional ones left out or not, then any number of others.
-  NodeId members_in_order(const std::vector<Member>& members, NodeId extra) {
-    const auto after_comma = [&](NodeId node) {
-      return grammar_.sequence({values_.comma(), node});
+    std::vector<NodeId> choices;
+    const auto add = [&](const Json& keys, const Json& property, const Path& where) -> Status {
+      if (property == Json(false)) return {};
+      QUIRE_ASSIGN(const NodeId node, schema(property, where, depth + 1));
+      QUIRE_ASSIGN(const NodeId key, key_node(value, keys, names, path));
+      choices.push_back(member(key, node));
+      return {};
     };
-    NodeId rest = grammar_.empty();   // what may follow when something stands before
-    NodeId begin = grammar_.empty();  // the same when nothing does
-    if (extra >= 0) {
-      rest = grammar_.repeat(after_comma(extra), 0, kUnbounded);
-      begin = grammar_.optional(grammar_.sequence({extra, rest}));
+    for (const Json& pattern : all_patterns) {
+      // A key that two patterns find is left out.
+      Json keys = {{"type", "string"}, {"pattern", pattern}};
+      for (const Json& other : all_patterns) {
+        if (other != pattern) keys[kNotPatterns].push_back(other);
+      }
+      const auto name = pattern.get<std::string>();
+      QUIRE_TRY(add(keys, (*patterns)[name], path + "/patternProperties/" + name));
     }
-    for (auto it = members.rbegin(); it != members.rend(); ++it) {
-      // Each stage is a rule: the stages share their tails instead of doubling them.
-      const RuleId rule = grammar_.declare("members");
-      grammar_.define(rule, rest);
-      const NodeId tail = grammar_.rule(rule);
-      const NodeId with_comma = grammar_.sequence({after_comma(it->node), tail});
-      const NodeId first = grammar_.sequence({it->node, tail});
-      begin = it->required ? first : grammar_.choice({first, begin});
-      rest = it->required ? with_comma : grammar_.choice({with_comma, tail});
-    }
-    return begin;
+    const Json* additional = find_member(value, "additionalProperties");
+    Json keys = {{"type", "string"}};
+    if (!all_patterns.empty()) keys[kNotPatterns] = all_patterns;
+    QUIRE_TRY(add(keys, additional != nullptr ? *additional : Json(true),
+                  path + "/additionalProperties"));
+    return choices.empty() ? NodeId{-1} : grammar_.choice(std::move(choices));
+  }
+
+  // A key that is none of the names.
+  Result<NodeId> key_node(const Json& value, Json keys, const std::vector<std::string>& names,
+                          const Path& path) {
+    if (!names.empty()) keys[kExcept] = names;
+    const Json* rule = find_member(value, "propertyNames");
+    if (rule == nullptr) return scalars_.string(keys, path);
+    QUIRE_ASSIGN(const Json both, merge_schemas(root_, keys, *rule, path + "/propertyNames"));
+    return schema(both, path + "/propertyNames", 1);
   }
 
   const Json& root_;
   GrammarLimits limits_;
-  Grammar grammar_;
+  Grammar& grammar_;
   JsonValues values_;
+  ScalarSchemas scalars_;
   std::map<std::string, RuleId> references_;
 };
 
 }  // namespace
 
+Result<NodeId> add_json_schema(Grammar& grammar, const Json& schema, const GrammarLimits& limits) {
+  return SchemaCompiler(grammar, schema, limits).run();
+}
+
 Result<Grammar> parse_json_schema(const Json& schema, const GrammarLimits& limits) {
-  return SchemaCompiler(schema, limits).run();
+  Grammar grammar;
+  QUIRE_ASSIGN(const NodeId node, add_json_schema(grammar, schema, limits));
+  grammar.root = grammar.declare("root");
+  grammar.define(grammar.root, node);
+  return grammar;
 }
 
 Grammar grammar_of_json_object() {

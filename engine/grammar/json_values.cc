@@ -210,4 +210,26 @@ NodeId JsonValues::literal(const Json& value) {
   return value.is_object() ? wrapped('{', elements, '}') : wrapped('[', elements, ']');
 }
 
+NodeId add_ordered(Grammar& grammar, const std::vector<OrderedMember>& members, NodeId separator,
+                   NodeId extra) {
+  const auto behind = [&](NodeId node) { return grammar.sequence({separator, node}); };
+  NodeId rest = grammar.empty();   // what may follow when something stands before
+  NodeId begin = grammar.empty();  // the same when nothing does
+  if (extra >= 0) {
+    rest = grammar.repeat(behind(extra), 0, kUnbounded);
+    begin = grammar.optional(grammar.sequence({extra, rest}));
+  }
+  for (auto it = members.rbegin(); it != members.rend(); ++it) {
+    // Each stage is a rule: the stages share their tails instead of doubling them.
+    const RuleId rule = grammar.declare("members");
+    grammar.define(rule, rest);
+    const NodeId tail = grammar.rule(rule);
+    const NodeId next = grammar.sequence({behind(it->node), tail});
+    const NodeId first = grammar.sequence({it->node, tail});
+    begin = it->required ? first : grammar.choice({first, begin});
+    rest = it->required ? next : grammar.choice({next, tail});
+  }
+  return begin;
+}
+
 }  // namespace quire::grammar

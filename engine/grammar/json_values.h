@@ -6,10 +6,20 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/grammar/decimal.h"
 #include "engine/grammar/grammar.h"
 #include "models/load/json.h"
 
 namespace quire::grammar {
+
+// Members that come in this order, each optional one or not, then any number of `extra` (-1:
+// none), with the separator between any two.
+struct OrderedMember {
+  NodeId node = -1;
+  bool required = false;
+};
+NodeId add_ordered(Grammar& grammar, const std::vector<OrderedMember>& members, NodeId separator,
+                   NodeId extra = -1);
 
 // Shared rules of one grammar, made on first use. Whitespace is bounded (a space, or up to two
 // line ends with up to 20 blanks), so that a model cannot pad for ever.
@@ -34,13 +44,15 @@ class JsonValues {
   NodeId quoted(NodeId content);
   // One code point of a string's content, escaped where JSON demands it.
   NodeId escaped_code_points(std::vector<CodePointRange> ranges);
-  NodeId integer_between(std::optional<std::int64_t> min, std::optional<std::int64_t> max);
-  // Decimal numbers without exponent; the bounds are integers and included unless said.
   struct NumberBounds {
-    std::optional<std::int64_t> min, max;
+    std::optional<Decimal> min, max;
     bool min_excluded = false, max_excluded = false;
   };
+  NodeId integer_between(const NumberBounds& bounds);
+  // Decimal numbers without exponent.
   NodeId number_between(const NumberBounds& bounds);
+  // ... with at most `count` digits behind the point.
+  NodeId number_with_digits(int count);
 
   // "[" or "{" elements "]" or "}" with whitespace; elements may be the empty node.
   NodeId wrapped(char open, NodeId elements, char close);
@@ -59,6 +71,8 @@ class JsonValues {
   NodeId make_string();
   NodeId make_character();
   NodeId digits(std::uint64_t low, std::uint64_t high);
+  NodeId integers(std::optional<std::int64_t> min, std::optional<std::int64_t> max);
+  NodeId unsigned_between(const NumberBounds& bounds);
 
   Grammar& grammar_;
   RuleId space_ = -1, any_ = -1, any_object_ = -1, any_array_ = -1, number_ = -1, integer_ = -1,

@@ -22,6 +22,10 @@ class Compiler {
       }
     }
     QUIRE_TRY(check_left_recursion());
+    find_productive();
+    if (!productive_[static_cast<std::size_t>(grammar_.definition(grammar_.root))]) {
+      return fail(ErrorCode::kInvalid, "the grammar matches no text at all");
+    }
     for (RuleId rule = 0; rule < grammar_.rule_count(); ++rule) starts_.push_back(add_state());
     for (RuleId rule = 0; rule < grammar_.rule_count(); ++rule) {
       const std::int32_t end =
@@ -75,6 +79,7 @@ class Compiler {
       case Node::Kind::kChoice: {
         const std::int32_t to = add_state();
         for (const NodeId child : node.children) {
+          if (!productive_[static_cast<std::size_t>(child)]) continue;
           const std::int32_t branch = add_state();
           state(from).epsilons.push_back(branch);
           const std::int32_t end = build(child, branch);
@@ -94,6 +99,7 @@ class Compiler {
   }
 
   std::int32_t build_repeat(const Node& node, std::int32_t from) {
+    if (!productive_[static_cast<std::size_t>(node.children[0])]) return from;
     for (int i = 0; i < node.repeat_min && !too_large_; ++i) from = build(node.children[0], from);
     if (node.repeat_max == kUnbounded) {
       const std::int32_t loop = add_state();
@@ -111,6 +117,38 @@ class Compiler {
       state(from).epsilons.push_back(to);
     }
     return to;
+  }
+
+  // Nodes that match some text, by iteration to the fixed point. Branches that match none are left
+  // out, so that a state from which something may follow always leads to an end.
+  void find_productive() {
+    productive_.assign(grammar_.node_count(), false);
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (std::size_t id = 0; id < productive_.size(); ++id) {
+        if (productive_[id] || !is_productive(grammar_.node(static_cast<NodeId>(id)))) continue;
+        productive_[id] = changed = true;
+      }
+    }
+  }
+
+  bool is_productive(const Node& node) const {
+    const auto known = [&](NodeId child) { return productive_[static_cast<std::size_t>(child)]; };
+    switch (node.kind) {
+      case Node::Kind::kEmpty:
+        return true;
+      case Node::Kind::kBytes:
+        return node.bytes.any();
+      case Node::Kind::kSequence:
+        return std::all_of(node.children.begin(), node.children.end(), known);
+      case Node::Kind::kChoice:
+        return std::any_of(node.children.begin(), node.children.end(), known);
+      case Node::Kind::kRepeat:
+        return node.repeat_min == 0 || known(node.children[0]);
+      case Node::Kind::kRule:
+        return known(grammar_.definition(node.rule));
+    }
+    return false;
   }
 
   // Rules that can match the empty text, by iteration to the fixed point.
@@ -197,6 +235,7 @@ class Compiler {
   GrammarLimits limits_;
   Network network_;
   std::vector<std::int32_t> starts_;
+  std::vector<bool> productive_;  // by node
   bool too_large_ = false;
 };
 

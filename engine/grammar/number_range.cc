@@ -1,6 +1,7 @@
 // Decimal numbers between two bounds as digit patterns.
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "engine/grammar/json_values.h"
 
@@ -62,8 +63,7 @@ NodeId JsonValues::digits(std::uint64_t low, std::uint64_t high) {
       {grammar_.literal(a.substr(0, same)), grammar_.choice(std::move(choices))});
 }
 
-NodeId JsonValues::integer_between(std::optional<std::int64_t> min,
-                                   std::optional<std::int64_t> max) {
+NodeId JsonValues::integers(std::optional<std::int64_t> min, std::optional<std::int64_t> max) {
   if (!min && !max) return integer();
   std::vector<NodeId> choices;
   // Magnitudes [low, high] (no high: all above low), split by the number of digits.
@@ -110,34 +110,158 @@ NodeId JsonValues::integer_between(std::optional<std::int64_t> min,
   return grammar_.choice(std::move(choices));
 }
 
-// An integer part n stands for [n, n + 1) above zero and (n - 1, n] below it, so the fraction is
-// free strictly inside the bounds and zero at them.
-NodeId JsonValues::number_between(const NumberBounds& bounds) {
-  const NodeId digit = grammar_.bytes(digit_set('0', '9'));
-  const NodeId zeros = grammar_.optional(grammar_.sequence(
-      {grammar_.literal("."), grammar_.repeat(grammar_.literal("0"), 1, kUnbounded)}));
-  const NodeId some = grammar_.sequence(
-      {grammar_.literal("."), grammar_.repeat(digit, 0, kUnbounded),
-       grammar_.bytes(digit_set('1', '9')), grammar_.repeat(digit, 0, kUnbounded)});
-  const auto low = bounds.min && bounds.min_excluded ? std::optional(*bounds.min + 1) : bounds.min;
-  const auto high = bounds.max && bounds.max_excluded ? std::optional(*bounds.max - 1) : bounds.max;
-  std::vector<NodeId> choices = {grammar_.sequence({integer_between(low, high), zeros})};
-  // Positive non-integers: floor in [max(min, 0), max - 1].
-  if (!bounds.max || *bounds.max > 0) {
-    const std::int64_t from = std::max<std::int64_t>(bounds.min.value_or(0), 0);
-    const auto to = bounds.max ? std::optional(*bounds.max - 1) : std::nullopt;
-    if (!to || from <= *to) choices.push_back(grammar_.sequence({integer_between(from, to), some}));
+NodeId JsonValues::integer_between(const NumberBounds& bounds) {
+  // The integer next to a bound on its inner side; side is 1 for a minimum, -1 for a maximum.
+  const auto inner = [](const Decimal& bound, bool excluded, std::int64_t side) {
+    const auto whole = static_cast<std::int64_t>(bound.whole);
+    const std::int64_t truncated = bound.negative ? -whole : whole;
+    if (bound.fraction.empty()) return truncated + (excluded ? side : 0);
+    const bool outside = bound.negative == (side < 0);  // truncation went to the outer side
+    return truncated + (outside ? side : 0);
+  };
+  std::optional<std::int64_t> min, max;
+  if (bounds.min) min = inner(*bounds.min, bounds.min_excluded, 1);
+  if (bounds.max) max = inner(*bounds.max, bounds.max_excluded, -1);
+  return integers(min, max);
+}
+
+namespace {
+
+// What may stand behind the whole part when that equals the whole part of one bound or of both.
+class Fraction {
+ public:
+  Fraction(Grammar& grammar, const JsonValues::NumberBounds& bounds, bool tight_low,
+           bool tight_high)
+      : grammar_(grammar), bounds_(bounds) {
+    if (tight_low) low_ = bounds.min->fraction;
+    if (tight_high) high_ = bounds.max->fraction;
+    size_ = std::max(low_.size(), high_.size());
+    start_ = {0, tight_low, tight_high};
   }
-  // Negative non-integers: the magnitude's floor in [max(-max, 0), -min - 1].
-  if (!bounds.min || *bounds.min < 0) {
-    const std::int64_t from = std::max<std::int64_t>(bounds.max ? -*bounds.max : 0, 0);
-    const auto to = bounds.min ? std::optional(-*bounds.min - 1) : std::nullopt;
-    if (!to || from <= *to) {
-      choices.push_back(
-          grammar_.sequence({grammar_.literal("-"), integer_between(from, to), some}));
+
+  NodeId run() {
+    std::vector<NodeId> choices;
+    if (may_end(start_)) choices.push_back(grammar_.empty());
+    choices.push_back(grammar_.sequence({grammar_.literal("."), digit(start_)}));
+    return grammar_.choice(std::move(choices));
+  }
+
+ private:
+  // Digits read (no more than the bounds have) and whether all of them equal a bound's.
+  struct State {
+    std::size_t at = 0;
+    bool low = false, high = false;
+    auto operator<=>(const State&) const = default;
+  };
+
+  static char digit_of(const std::string& fraction, std::size_t at) {
+    return at < fraction.size() ? fraction[at] : '0';
+  }
+
+  // Ending means that only zeros follow.
+  bool may_end(const State& state) const {
+    if (state.low && (state.at < low_.size() || bounds_.min_excluded)) return false;
+    return !state.high || state.at < high_.size() || !bounds_.max_excluded;
+  }
+
+  NodeId digit(const State& state) {
+    std::map<State, ByteSet> next;
+    for (char c = '0'; c <= '9'; ++c) {
+      const char low = digit_of(low_, state.at), high = digit_of(high_, state.at);
+      if ((state.low && c < low) || (state.high && c > high)) continue;
+      const State behind = {std::min(state.at + 1, size_), state.low && c == low,
+                            state.high && c == high};
+      next[behind].set(static_cast<unsigned char>(c));
     }
+    std::vector<NodeId> choices;
+    for (const auto& [behind, set] : next) {
+      choices.push_back(grammar_.sequence({grammar_.bytes(set), rest(behind)}));
+    }
+    return grammar_.choice(std::move(choices));
+  }
+
+  NodeId rest(const State& state) {
+    if (!state.low && !state.high) {
+      return grammar_.repeat(grammar_.bytes(digit_set('0', '9')), 0, kUnbounded);
+    }
+    const auto [it, added] = rules_.try_emplace(state, -1);
+    if (added) {
+      const RuleId rule = it->second = grammar_.declare("fraction");
+      const NodeId more = digit(state);
+      grammar_.define(rule, may_end(state) ? grammar_.optional(more) : more);
+    }
+    return grammar_.rule(rules_.at(state));
+  }
+
+  Grammar& grammar_;
+  const JsonValues::NumberBounds& bounds_;
+  std::string low_, high_;
+  std::size_t size_ = 0;
+  State start_;
+  std::map<State, RuleId> rules_;
+};
+
+}  // namespace
+
+// Of magnitudes: both bounds are at least 0, the lower one is there.
+NodeId JsonValues::unsigned_between(const NumberBounds& bounds) {
+  const auto low = static_cast<std::int64_t>(bounds.min->whole);
+  const NodeId digit = grammar_.bytes(digit_set('0', '9'));
+  const NodeId any_fraction = grammar_.optional(
+      grammar_.sequence({grammar_.literal("."), grammar_.repeat(digit, 1, kUnbounded)}));
+  const auto with_whole = [&](std::int64_t whole, bool tight_low, bool tight_high) {
+    return grammar_.sequence({grammar_.literal(std::to_string(whole)),
+                              Fraction(grammar_, bounds, tight_low, tight_high).run()});
+  };
+  std::vector<NodeId> choices;
+  if (!bounds.max) {
+    choices.push_back(with_whole(low, true, false));
+    choices.push_back(grammar_.sequence({integers(low + 1, std::nullopt), any_fraction}));
+    return grammar_.choice(std::move(choices));
+  }
+  const auto high = static_cast<std::int64_t>(bounds.max->whole);
+  if (low > high) return grammar_.choice({});
+  if (low == high) return with_whole(low, true, true);
+  choices.push_back(with_whole(low, true, false));
+  choices.push_back(with_whole(high, false, true));
+  if (high - low > 1) {
+    choices.push_back(grammar_.sequence({integers(low + 1, high - 1), any_fraction}));
   }
   return grammar_.choice(std::move(choices));
+}
+
+NodeId JsonValues::number_between(const NumberBounds& bounds) {
+  std::vector<NodeId> choices;
+  const auto magnitude = [](std::optional<Decimal> decimal) {
+    if (decimal) decimal->negative = false;
+    return decimal;
+  };
+  if (!bounds.max || !bounds.max->negative) {
+    NumberBounds positive = bounds;
+    if (!bounds.min || bounds.min->negative) {
+      positive.min = Decimal{};
+      positive.min_excluded = false;
+    }
+    choices.push_back(unsigned_between(positive));
+  }
+  if (!bounds.min || bounds.min->negative) {
+    // The magnitudes run the other way; zero is written without a sign.
+    NumberBounds negative{magnitude(bounds.max), magnitude(bounds.min), bounds.max_excluded,
+                          bounds.min_excluded};
+    if (!bounds.max || !bounds.max->negative) {
+      negative.min = Decimal{};
+      negative.min_excluded = true;
+    }
+    choices.push_back(grammar_.sequence({grammar_.literal("-"), unsigned_between(negative)}));
+  }
+  return grammar_.choice(std::move(choices));
+}
+
+NodeId JsonValues::number_with_digits(int count) {
+  const NodeId digit = grammar_.bytes(digit_set('0', '9'));
+  return grammar_.sequence(
+      {integer(), grammar_.optional(grammar_.sequence(
+                      {grammar_.literal("."), grammar_.repeat(digit, 1, count)}))});
 }
 
 }  // namespace quire::grammar

@@ -15,23 +15,9 @@ constexpr std::string_view kAnnotations[] = {
     "$id",          "$anchor",     "$vocabulary",     "contentMediaType",
     "contentSchema"};
 
-constexpr std::string_view kUnenforceable[] = {"not",
-                                               "if",
-                                               "then",
-                                               "else",
-                                               "dependentSchemas",
-                                               "dependentRequired",
-                                               "dependencies",
-                                               "contains",
-                                               "minContains",
-                                               "maxContains",
-                                               "unevaluatedItems",
-                                               "unevaluatedProperties",
-                                               "patternProperties",
-                                               "$dynamicRef",
-                                               "$recursiveRef",
-                                               "additionalItems",
-                                               "multipleOf"};
+constexpr std::string_view kUnenforceable[] = {
+    "maxContains", "unevaluatedItems", "unevaluatedProperties", "dependencies",
+    "$dynamicRef", "$recursiveRef",    "additionalItems"};
 
 constexpr std::array<const char*, 6> kTypes = {"object", "array",   "string",
                                                "number", "boolean", "null"};
@@ -92,6 +78,21 @@ bool requires_property(const Json& schema, const std::string& name) {
          std::find(required->begin(), required->end(), Json(name)) != required->end();
 }
 
+// `closed` does not allow a property that `other` demands.
+bool lacks_required(const Json& closed, const Json& other) {
+  const Json* additional = find_member(closed, "additionalProperties");
+  const Json* required = find_member(other, "required");
+  if (additional == nullptr || *additional != Json(false) || closed.contains("patternProperties") ||
+      required == nullptr || !required->is_array()) {
+    return false;
+  }
+  const Json* properties = find_member(closed, "properties");
+  return std::any_of(required->begin(), required->end(), [&](const Json& name) {
+    return name.is_string() &&
+           (properties == nullptr || find_member(*properties, name.get<std::string>()) == nullptr);
+  });
+}
+
 bool disjoint(const Json& root, const Json& a_in, const Json& b_in) {
   const Json& a = *dereference(root, &a_in);
   const Json& b = *dereference(root, &b_in);
@@ -112,6 +113,7 @@ bool disjoint(const Json& root, const Json& a_in, const Json& b_in) {
     }
     if (*a_types != std::vector<std::string>{"object"} || *b_types != *a_types) return false;
   }
+  if (lacks_required(a, b) || lacks_required(b, a)) return true;
   const Json* a_properties = find_member(a, "properties");
   const Json* b_properties = find_member(b, "properties");
   if (a_properties == nullptr || b_properties == nullptr) return false;
@@ -132,9 +134,6 @@ bool is_annotation(std::string_view key) {
 
 Status refuse_unenforceable(const Json& schema, const std::string& path) {
   for (const auto& [key, member] : schema.items()) {
-    if (key == "uniqueItems" && member == Json(true)) {
-      return schema_error(path + "/uniqueItems", "cannot be enforced");
-    }
     if (std::find(std::begin(kUnenforceable), std::end(kUnenforceable), key) !=
         std::end(kUnenforceable)) {
       return schema_error(path + "/" + key, "cannot be enforced");
@@ -204,80 +203,6 @@ Result<const Json*> resolve_pointer(const Json& root, const std::string& referen
   return at;
 }
 
-namespace {
-
-// Adds the keywords of `from` to `into`; properties and required join, equal values pass.
-Status merge_into(Json& into, const Json& from, const std::string& path) {
-  if (from.is_boolean() && from.get<bool>()) return {};
-  if (!from.is_object()) return schema_error(path, "cannot be merged");
-  for (const auto& [key, value] : from.items()) {
-    if (is_annotation(key)) continue;
-    const auto present = into.find(key);
-    if (present == into.end()) {
-      into[key] = value;
-    } else if (key == "properties" && present->is_object() && value.is_object()) {
-      for (const auto& [name, property] : value.items()) {
-        if (present->contains(name) && (*present)[name] != property) {
-          return schema_error(path + "/properties/" + name, "stands in two branches");
-        }
-        (*present)[name] = property;
-      }
-    } else if (key == "required" && present->is_array() && value.is_array()) {
-      for (const Json& name : value) {
-        if (std::find(present->begin(), present->end(), name) == present->end()) {
-          present->push_back(name);
-        }
-      }
-    } else if (*present != value) {
-      return schema_error(path + "/" + key, "stands in two branches with other values");
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<Json> merge_all_of(const Json& root, const Json& schema, const std::string& path) {
-  const Json& branches = schema["allOf"];
-  if (!branches.is_array()) return schema_error(path + "/allOf", "must be an array");
-  Json merged = Json::object();
-  int closed = 0;  // additionalProperties: false speaks of its own branch's properties only
-  for (std::size_t i = 0; i < branches.size(); ++i) {
-    const Json* branch = dereference(root, &branches[i]);
-    closed += branch->is_object() && branch->contains("additionalProperties");
-    QUIRE_TRY(merge_into(merged, *branch, fmt::format("{}/allOf/{}", path, i)));
-  }
-  Json beside = schema;
-  beside.erase("allOf");
-  closed += beside.contains("additionalProperties");
-  if (closed > 0 && branches.size() + (beside.contains("properties") ? 1 : 0) > 1) {
-    return schema_error(path + "/allOf",
-                        "additionalProperties in one branch of several cannot be enforced");
-  }
-  QUIRE_TRY(merge_into(merged, beside, path));
-  return merged;
-}
-
-Result<Json> with_siblings(const Json& schema, std::string_view key, const Json& branch,
-                           const std::string& path) {
-  Json beside = schema;
-  beside.erase(std::string(key));
-  Json rest = Json::object();
-  for (const auto& [name, value] : beside.items()) {
-    if (!is_annotation(name)) rest[name] = value;
-  }
-  if (rest.empty()) return branch;
-  if (!branch.is_object() || branch.contains("$ref")) {
-    return schema_error(path, "keywords beside it are not supported with this branch");
-  }
-  if (rest.contains("additionalProperties") != branch.contains("additionalProperties") &&
-      (rest.contains("properties") || branch.contains("properties"))) {
-    return schema_error(path, "additionalProperties beside or inside it cannot be enforced");
-  }
-  QUIRE_TRY(merge_into(rest, branch, path));
-  return rest;
-}
-
 Status check_disjoint(const Json& root, const std::vector<Json>& branches,
                       const std::string& path) {
   for (std::size_t i = 0; i < branches.size(); ++i) {
@@ -311,6 +236,10 @@ std::string_view format_pattern(std::string_view format) {
       {"duration",
        "^P(\\d+W|(\\d+Y)?(\\d+M)?\\d+D|(\\d+Y)?\\d+M|\\d+Y|((\\d+Y)?(\\d+M)?(\\d+D)?)"
        "T(\\d+S|\\d+M(\\d+S)?|\\d+H(\\d+M(\\d+S)?)?))$"},
+      {"idn-email", "^[A-Za-z0-9_%+-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$"},
+      {"uri-reference", "^[A-Za-z0-9._~/?#@!$&'()*+,;=%-]*$"},
+      {"json-pointer", "^(/([^~/]|~[01])*)*$"},
+      {"ipv6", "^([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}$"},
   };
   for (const auto& [name, pattern] : kFormats) {
     if (name == format) return pattern;

@@ -29,11 +29,14 @@ bool has_type(const Json& value, const std::vector<std::string>& types);
 // The schema that a local reference ("#", "#/$defs/a", "#anchor") names.
 Result<const Json*> resolve_pointer(const Json& root, const std::string& reference,
                                     const std::string& path);
-// The allOf branches and the keywords beside them as one schema; refused where two contest.
-Result<Json> merge_all_of(const Json& root, const Json& schema, const std::string& path);
-// One branch of anyOf or oneOf together with the keywords beside it.
-Result<Json> with_siblings(const Json& schema, std::string_view key, const Json& branch,
-                           const std::string& path);
+// Both schemas in one (see schema_merge.cc); refused where two keywords contest.
+Result<Json> merge_schemas(const Json& root, const Json& a, const Json& b, const std::string& path);
+// The schema without $ref and allOf at its top.
+Result<Json> plain_schema(const Json& root, const Json& schema, const std::string& path);
+// The same texts without `not`; without `if`; without the dependent keywords.
+Result<Json> without_not(const Json& root, const Json& schema, const std::string& path);
+Result<Json> without_if(const Json& schema, const std::string& path);
+Result<Json> without_dependencies(const Json& schema, const std::string& path);
 // oneOf is a choice when no value can be valid under two branches: other types, or a required
 // property with other constants.
 Status check_disjoint(const Json& root, const std::vector<Json>& branches, const std::string& path);

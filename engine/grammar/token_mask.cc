@@ -67,16 +67,22 @@ MatchState TokenGrammar::advance(MatchState state, std::int32_t token) {
   return state;
 }
 
-const TokenMask& TokenGrammar::mask(MatchState state) {
-  if (const auto it = masks_.find(state); it != masks_.end()) return it->second;
+const TokenMask* TokenGrammar::mask(MatchState state) {
+  if (const auto it = masks_.find(state); it != masks_.end()) return &it->second;
   const std::size_t mask_bytes = static_cast<std::size_t>(trie_->vocab_size()) / 8 + 8;
   if ((masks_.size() + 1) * mask_bytes > kMaskBytesMax) masks_.clear();
-  return masks_.emplace(state, compute_mask(state)).first->second;
+  TokenMask mask(static_cast<std::size_t>(trie_->vocab_size() + 63) / 64, 0);
+  if (state != kDead && !compute_mask(state, mask)) return nullptr;
+  return &masks_.emplace(state, std::move(mask)).first->second;
 }
 
-TokenMask TokenGrammar::compute_mask(MatchState state) {
-  TokenMask mask(static_cast<std::size_t>(trie_->vocab_size() + 63) / 64, 0);
-  if (state == kDead) return mask;
+std::size_t TokenGrammar::bytes() const {
+  constexpr std::size_t kStateBytes = 1400;  // transitions, loops and a few configurations
+  return automaton_.size() * kStateBytes +
+         masks_.size() * (static_cast<std::size_t>(trie_->vocab_size()) / 8 + 64);
+}
+
+bool TokenGrammar::compute_mask(MatchState state, TokenMask& mask) {
   const auto nodes = trie_->nodes();
   const auto ids = trie_->token_ids();
   const auto allow = [&](std::int32_t begin, std::int32_t end) {
@@ -89,6 +95,7 @@ TokenMask TokenGrammar::compute_mask(MatchState state) {
   for (std::size_t at = 0; at < nodes.size();) {
     const TokenTrie::Node& node = nodes[at];
     states.resize(node.depth);
+    if (automaton_.size() > kSizeMax) return false;
     const MatchState next = automaton_.step(states.back(), node.byte);
     const auto end = static_cast<std::size_t>(node.subtree_end);
     if (next == kDead) {
@@ -106,23 +113,46 @@ TokenMask TokenGrammar::compute_mask(MatchState state) {
     states.push_back(next);
     ++at;
   }
-  return mask;
+  return true;
 }
 
-std::string TokenGrammar::forced_bytes(MatchState state, std::size_t limit) {
-  std::string forced;
-  while (forced.size() < limit && state != kDead && !automaton_.accepts(state)) {
-    int only = -1;
-    for (int byte = 0; byte < 256; ++byte) {
-      if (automaton_.step(state, static_cast<std::uint8_t>(byte)) == kDead) continue;
-      if (only >= 0) return forced;
-      only = byte;
+std::string TokenGrammar::likely_bytes(MatchState state, std::size_t limit) {
+  std::string likely;
+  while (likely.size() < limit && state != kDead && !automaton_.accepts(state)) {
+    ByteSet live = automaton_.live(state);
+    const bool may_be_blank = live.count() > 1 && live[' '];
+    for (const char blank : {' ', '\n', '\t', '\r'}) {
+      if (live.count() > 1) live.reset(static_cast<std::size_t>(blank));
     }
-    if (only < 0) return forced;
-    forced += static_cast<char>(only);
-    state = automaton_.step(state, static_cast<std::uint8_t>(only));
+    const bool behind_mark = !likely.empty() && (likely.back() == ':' || likely.back() == ',');
+    char next = ' ';
+    if (!may_be_blank || !behind_mark) {
+      if (live.count() != 1 || automaton_.size() > kSizeMax) break;
+      next = static_cast<char>(live._Find_first());
+    }
+    likely += next;
+    state = automaton_.step(state, static_cast<std::uint8_t>(next));
   }
-  return forced;
+  return likely;
+}
+
+std::int32_t TokenGrammar::longest_token(std::string_view bytes) const {
+  const auto nodes = trie_->nodes();
+  std::int32_t best = -1;
+  std::size_t at = 0, end = nodes.size();
+  for (const char c : bytes) {
+    while (at < end && nodes[at].byte != static_cast<std::uint8_t>(c)) {
+      at = static_cast<std::size_t>(nodes[at].subtree_end);
+    }
+    if (at >= end) break;
+    const TokenTrie::Node& node = nodes[at];
+    if (node.token_end > node.token_begin) {
+      best = trie_->token_ids()[static_cast<std::size_t>(node.token_begin)];
+    }
+    end = static_cast<std::size_t>(node.subtree_end);
+    ++at;
+  }
+  return best;
 }
 
 }  // namespace quire::grammar

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace quire::grammar {
 // The byte strings of a vocabulary as a trie in preorder, built once per tokenizer. Immutable.
 class TokenTrie {
  public:
-  // bytes[id] is what token id adds to the text; empty for special tokens, which no grammar allows.
+  // bytes[id] is what token id adds to the text; an id without bytes is in no grammar.
   explicit TokenTrie(std::span<const std::string> bytes);
 
   struct Node {
@@ -45,7 +46,8 @@ inline bool mask_allows(const TokenMask& mask, std::int32_t id) {
 }
 
 // A compiled grammar over one vocabulary, with the masks of the states seen so far. One thread at
-// a time. A request's place in it is one MatchState.
+// a time. A request's place in it is one MatchState. Every method may grow the automaton; its
+// owner starts a new one when size() is beyond what it wants to keep.
 class TokenGrammar {
  public:
   TokenGrammar(std::shared_ptr<const Network> network, std::shared_ptr<const TokenTrie> trie)
@@ -56,15 +58,29 @@ class TokenGrammar {
   MatchState advance(MatchState state, std::int32_t token);
   // Complete: an end-of-sequence token may come.
   bool accepts(MatchState state) const { return automaton_.accepts(state); }
-  // Tokens (special ones excluded) that lead to a live state. Valid until the next call.
-  const TokenMask& mask(MatchState state);
-  // Bytes that the grammar leaves no choice about from here on, at most `limit`.
-  std::string forced_bytes(MatchState state, std::size_t limit);
+  // Nothing but the end can follow.
+  bool is_complete(MatchState state) {
+    return automaton_.accepts(state) && !automaton_.can_continue(state);
+  }
+  // Tokens that lead to a live state; null when the automaton grew beyond kSizeMax on the way.
+  // Valid until the next call.
+  const TokenMask* mask(MatchState state);
+  // Bytes that the grammar leaves no choice about from here on, at most `limit`; where blanks may
+  // stand too they are guessed as most JSON has them (one space behind ':' and ',', none
+  // elsewhere). A guess, which need not be what comes.
+  std::string likely_bytes(MatchState state, std::size_t limit);
+  // The token of the trie that spells the longest beginning of `bytes`, -1 when none does.
+  std::int32_t longest_token(std::string_view bytes) const;
 
-  static constexpr std::size_t kMaskBytesMax = std::size_t{64} << 20;
+  const TokenTrie& trie() const { return *trie_; }
+  std::size_t size() const { return automaton_.size(); }  // states and stack frames
+  std::size_t bytes() const;                              // of memory, about
+
+  static constexpr std::size_t kMaskBytesMax = std::size_t{4} << 20;
+  static constexpr std::size_t kSizeMax = 100'000;
 
  private:
-  TokenMask compute_mask(MatchState state);
+  bool compute_mask(MatchState state, TokenMask& mask);
 
   Automaton automaton_;
   std::shared_ptr<const TokenTrie> trie_;

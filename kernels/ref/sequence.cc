@@ -1,105 +1,11 @@
-// Double-precision references of attention and of the layers with a carried state.
+// Double-precision references of the layers with a carried state.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/check.h"
 #include "kernels/ref/reference.h"
 
 namespace quire::kernels::ref {
-namespace {
-
-double stored_at(const std::byte* base, std::int64_t index, DType dtype) {
-  if (dtype == DType::kBf16) {
-    std::uint16_t bits = 0;
-    std::memcpy(&bits, base + index * 2, 2);
-    return bf16_to_f32(bits);
-  }
-  float value = 0;
-  std::memcpy(&value, base + index * 4, 4);
-  return value;
-}
-
-// Key (or value) element d of the token at `position`.
-double kv_at(const Attention& task, std::int64_t position, std::int64_t d, bool value) {
-  const KvLayout& layout = task.kv.layout;
-  const std::int64_t tokens = layout.page_tokens, slot = position % tokens;
-  std::int64_t index = task.kv_head * (layout.key_dim + layout.value_dim) * tokens;
-  if (value && layout.value_dim != 0) {
-    index += tokens * layout.key_dim + slot * layout.value_dim + d;
-  } else {
-    index += slot * layout.key_dim + d;
-  }
-  return stored_at(task.kv.page(position), index, layout.dtype);
-}
-
-// Scores of one query with keys [first, position] and the error each may have.
-struct Scores {
-  std::vector<double> score, slack;
-};
-Scores scores_of(const Attention& task, const float* q, std::int64_t first, std::int64_t position) {
-  Scores s;
-  const int dim = task.kv.layout.key_dim;
-  for (std::int64_t j = first; j <= position; ++j) {
-    double dot = 0, size = 0;
-    for (int d = 0; d < dim; ++d) {
-      const double term = q[d] * kv_at(task, j, d, false);
-      dot += term;
-      size += std::fabs(term);
-    }
-    double score = dot * task.scale;
-    // A cap's slope is at most 1, so it cannot enlarge the error of the score.
-    double slack = (dim + 2) * kUnit * size * std::fabs(task.scale);
-    if (task.softcap != 0) {
-      score = task.softcap * std::tanh(score / task.softcap);
-      slack += 8 * kUnit * std::fabs(score);
-    }
-    s.score.push_back(score);
-    s.slack.push_back(slack);
-  }
-  return s;
-}
-
-void attend(const Attention& task, std::int64_t row, int head, Estimate* e) {
-  const std::int64_t position = task.position + row;
-  std::int64_t first = 0;
-  if (task.window > 0) first = std::max(first, position - task.window + 1);
-  if (task.chunk > 0) first = std::max(first, position / task.chunk * task.chunk);
-  const float* q = task.q + row * task.q_stride + head * task.kv.layout.key_dim;
-  const Scores s = scores_of(task, q, first, position);
-  double peak = *std::max_element(s.score.begin(), s.score.end());
-  if (task.sinks != nullptr) peak = std::max(peak, double{task.sinks[head]});
-  double sum = task.sinks == nullptr ? 0 : std::exp(task.sinks[head] - peak);
-  double moved = 0;  // relative error of any weight
-  for (std::size_t j = 0; j < s.score.size(); ++j) {
-    sum += std::exp(s.score[j] - peak);
-    moved = std::max(moved, s.slack[j] + (std::fabs(s.score[j] - peak) + 4) * kUnit);
-  }
-  const auto n = static_cast<double>(s.score.size());
-  for (int d = 0; d < task.kv.layout.value_read_dim(); ++d) {
-    double value = 0, size = 0;
-    for (std::size_t j = 0; j < s.score.size(); ++j) {
-      const double p = std::exp(s.score[j] - peak) / sum;
-      const double term = p * kv_at(task, first + static_cast<std::int64_t>(j), d, true);
-      value += term;
-      size += std::fabs(term);
-    }
-    e->value.push_back(value);
-    // Every weight and the denominator move by `moved`; the sums add n u; the merges 8 u each.
-    const double merges = 8 * (n / Attention::kSegment + 2);
-    e->slack.push_back(size * (2 * moved + (2 * n + merges) * kUnit) + 0x1p-126);
-  }
-}
-
-}  // namespace
-
-Estimate attention(const Attention& task) {
-  Estimate e;
-  for (std::int64_t r = 0; r < task.rows; ++r)
-    for (int h = 0; h < task.heads_per_kv; ++h)
-      attend(task, r, task.kv_head * task.heads_per_kv + h, &e);
-  return e;
-}
 
 Estimate conv1d(const Conv1d& task) {
   Estimate e;

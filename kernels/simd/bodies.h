@@ -10,6 +10,10 @@
 #include "kernels/simd/body_elementwise.h"
 #include "kernels/simd/body_prepare.h"
 #include "kernels/simd/body_gather.h"
+#include "kernels/simd/body_kv_write.h"
+#include "kernels/simd/body_attention_tiles.h"
+#include "kernels/simd/body_attention_values.h"
+#include "kernels/simd/body_attention_weights.h"
 #include "kernels/simd/body_attention.h"
 #include "kernels/simd/body_recurrent.h"
 // clang-format on

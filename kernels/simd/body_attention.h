@@ -1,295 +1,142 @@
 // Causal attention over pages, one kv head and its group of query heads.
-// Included inside the row's namespace, after body_norm.h and body_elementwise.h.
+// Included inside the row's namespace, after body_attention_weights.h.
 //
 // Queries (row, head) go in blocks that share every load of a key or value. A block walks the
 // segments of the context in order; each query's own sums see only its own visible keys, in order,
 // so the blocks leave no trace in the bits.
 #pragma once
 
-inline constexpr std::int64_t kSegment = Attention::kSegment;
+// Queries of a block that share registers, and the blocks of keys of a segment that any of them
+// sees.
+struct QueryTile {
+  int slot = 0, queries = 0;
+  int begin = 0, end = 0;
+};
 
-template <class E>
-struct QueryBlock {
-  const Attention& task;
+// The next narrower tile of a format: 8, 4, 2, 1 or 6, 4, 2, 1.
+constexpr int narrower(int queries) { return queries == 6 ? 4 : queries / 2; }
+
+// The narrowest tile that takes `count` queries, or the widest.
+template <class F>
+constexpr int tile_for(int count) {
+  int queries = F::kQueries;
+  while (queries > 1 && narrower(queries) >= count) queries = narrower(queries);
+  return queries;
+}
+
+template <class F>
+struct TileList {
   int count = 0;
-  std::int64_t value_dim = 0, value_pad = 0;
-  float* scores = nullptr;   // [count, kSegment]
-  float* partial = nullptr;  // [count, value_pad], this segment
-  float* total = nullptr;    // [count, value_pad], segments so far
-  const float* q[kQueryBlock] = {};
-  float* out[kQueryBlock] = {};
-  int head[kQueryBlock] = {};
-  std::int64_t first[kQueryBlock] = {}, last[kQueryBlock] = {};  // visible keys, last included
-  std::int64_t begin[kQueryBlock] = {}, end[kQueryBlock] = {};   // the same within the segment
-  float peak[kQueryBlock] = {}, sum[kQueryBlock] = {};           // of the segment
-  float peak_total[kQueryBlock] = {}, sum_total[kQueryBlock] = {};
-  bool started[kQueryBlock] = {};
+  QueryTile tile[kQuerySlots / F::kQueries + 1];
 };
 
-// Sixteen keys at a time: Q queries by kDots / Q keys in registers.
-template <int Q, class E>
-QUIRE_INLINE void dot_tile(const float* const* q, const E* keys, std::int64_t key_dim,
-                           float* scores) {
-  constexpr int kKeys = kDots / Q;
-  Vec acc[kDots];
-  for (int i = 0; i < kDots; ++i) acc[i] = zero();
-  std::int64_t d = 0;
-  for (; d + kLanes <= key_dim; d += kLanes) {
-    Vec qv[Q];
-    for (int i = 0; i < Q; ++i) qv[i] = load(q[i] + d);
-    for (int j = 0; j < kKeys; ++j) {
-      const Vec kv = load(keys + j * key_dim + d);
-      for (int i = 0; i < Q; ++i) acc[i * kKeys + j] = madd(qv[i], kv, acc[i * kKeys + j]);
+template <class F>
+QUIRE_INLINE void cut_tiles(int count, TileList<F>& list) {
+  for (int slot = 0; slot < count;) {
+    QueryTile& t = list.tile[list.count++];
+    t.slot = slot;
+    t.queries = tile_for<F>(count - slot);
+    slot += t.queries;
+  }
+}
+
+// Scores of a tile with blocks [from, to).
+template <class F, int Q>
+QUIRE_INLINE void score(const QueryBlock& b, const QueryTile& tile, const SegmentBlocks& s,
+                        int from, int to) {
+  if constexpr (Q > 1) {
+    if (tile.queries != Q) return score<F, narrower(Q)>(b, tile, s, from, to);
+  }
+  constexpr int kWide = F::wide(Q);
+  ScoreTile t;
+  t.queries = b.operands + tile.slot * ((b.task.kv.layout.key_dim + 15) / 16 * 16);
+  t.keys = s.keys + from;
+  t.ahead = s.keys + from + kWide;
+  t.steps = b.task.kv.layout.key_words();
+  t.starts = b.start + tile.slot;
+  t.scores = b.scores + tile.slot * kSegment + from * kLanes;
+  if (tile.slot == 0) return score_blocks<F, Q, kWide, Ahead::kYes>(t, to - from);
+  score_blocks<F, Q, kWide, Ahead::kNo>(t, to - from);
+}
+
+template <class F, int Q>
+QUIRE_INLINE void add_values(const QueryBlock& b, const QueryTile& tile, const SegmentBlocks& s) {
+  if constexpr (Q > 1) {
+    if (tile.queries != Q) return add_values<F, narrower(Q)>(b, tile, s);
+  }
+  constexpr int kWide = F::wide(Q);
+  ValueTile t;
+  t.weights = b.scores + tile.slot * kSegment;
+  t.values = s.values;
+  t.ahead = s.values + 1;
+  t.begin = tile.begin;
+  t.end = tile.end;
+  t.row_bytes = b.value_pad * 4;
+  t.totals = b.totals + tile.slot * b.value_pad;
+  t.total_stride = b.value_pad;
+  t.keep = b.keep + tile.slot;
+  t.gain = b.gain + tile.slot * kSums;
+  const std::int64_t columns = b.value_pad / kLanes;
+  if (tile.slot == 0) return value_columns<F, Q, kWide, Ahead::kYes>(t, 0, columns);
+  value_columns<F, Q, kWide, Ahead::kNo>(t, 0, columns);
+}
+
+// What the queries of a block see of a segment: all of them, and any of them.
+template <class F>
+QUIRE_INLINE void look_at(QueryBlock& b, TileList<F>& tiles, std::int64_t segment, Span& all,
+                          Span& some) {
+  all = {0, kSegment};
+  some = {kSegment, 0};
+  for (int t = 0; t < tiles.count; ++t) {
+    QueryTile& tile = tiles.tile[t];
+    Span of_tile = {kSegment, 0};
+    for (int i = tile.slot; i < tile.slot + tile.queries && i < b.count; ++i) {
+      Span& seen = b.seen[i];
+      seen.begin = larger(b.visible[i].begin - segment, 0);
+      seen.end = smaller(b.visible[i].end - segment, kSegment);
+      all.begin = larger(all.begin, seen.begin);
+      all.end = smaller(all.end, seen.end);
+      if (seen.begin >= seen.end) continue;
+      of_tile.begin = smaller(of_tile.begin, seen.begin);
+      of_tile.end = larger(of_tile.end, seen.end);
+    }
+    tile.begin = static_cast<int>(of_tile.begin / kLanes);
+    tile.end = static_cast<int>((of_tile.end + kLanes - 1) / kLanes);
+    some.begin = smaller(some.begin, of_tile.begin);
+    some.end = larger(some.end, of_tile.end);
+  }
+}
+
+// One segment of the context. False when values that only some of the queries see are not finite:
+// the queries must then go one at a time.
+template <class F>
+bool attend_segment(QueryBlock& b, TileList<F>& tiles, std::int64_t segment, std::int64_t stop) {
+  Span all, some;
+  look_at(b, tiles, segment, all, some);
+  if (some.begin >= some.end) return true;
+  SegmentBlocks s;
+  find_blocks<F>(b.task, segment, some, stop - segment, s);
+  // With many tiles a few blocks of keys stay near while all of them pass.
+  const int step = tiles.count == 1 ? kSegmentBlocks : 2;
+  for (int from = s.begin; from < s.end; from += step) {
+    for (int t = 0; t < tiles.count; ++t) {
+      const QueryTile& tile = tiles.tile[t];
+      const int begin = from > tile.begin ? from : tile.begin;
+      const int end = from + step < tile.end ? from + step : tile.end;
+      if (begin < end) score<F, F::kQueries>(b, tile, s, begin, end);
     }
   }
-  if (const int n = static_cast<int>(key_dim - d); n > 0) {
-    for (int j = 0; j < kKeys; ++j) {
-      const Vec kv = load_n(keys + j * key_dim + d, n);
-      for (int i = 0; i < Q; ++i)
-        acc[i * kKeys + j] = madd_n(load_n(q[i] + d, n), kv, acc[i * kKeys + j], n);
-    }
+  const bool finite = settle_values<F>(b.task.kv.layout, all, some, b.copies, s);
+  const bool same = all.begin == some.begin && all.end == some.end;
+  if (!finite && !same) return false;
+  for (int t = 0; t < tiles.count; ++t) {
+    const QueryTile& tile = tiles.tile[t];
+    if (tile.begin >= tile.end) continue;
+    for (int i = tile.slot; i < tile.slot + tile.queries; ++i)
+      weigh<F>(b, i, tile.begin, tile.end, s);
+    add_values<F, F::kQueries>(b, tile, s);
   }
-  float dots[kDots];
-  reduce_add_dots(acc, dots);
-  for (int i = 0; i < Q; ++i)
-    std::memcpy(scores + i * kSegment, dots + i * kKeys, kKeys * sizeof(float));
-}
-
-// Scores of Q queries from i on with the sixteen keys at `keys`, if any of them may be visible.
-template <int Q, class E>
-QUIRE_INLINE void dot_sixteen(QueryBlock<E>& b, int i, const E* keys, std::int64_t at) {
-  bool visible = false;
-  for (int r = i; r < i + Q; ++r) visible |= b.begin[r] < at + kLanes && at < b.end[r];
-  if (!visible) return;
-  constexpr int kKeys = kDots / Q;
-  const std::int64_t key_dim = b.task.kv.layout.key_dim;
-  for (int j = 0; j < kLanes; j += kKeys)
-    dot_tile<Q>(b.q + i, keys + j * key_dim, key_dim, b.scores + i * kSegment + at + j);
-}
-
-// A run: keys of one page, in positions of the segment.
-template <class E>
-struct Run {
-  const E* keys;  // of slot 0 of the page
-  const E* values;
-  std::int64_t slot_of_zero;  // slot of the segment's position 0, may be negative
-  std::int64_t begin, end;
-};
-
-template <class E>
-QUIRE_INLINE Run<E> run_at(const Attention& task, std::int64_t segment, std::int64_t at,
-                           std::int64_t end) {
-  const KvLayout& layout = task.kv.layout;
-  const std::int64_t tokens = layout.page_tokens;
-  const std::int64_t position = segment + at;
-  const E* head = reinterpret_cast<const E*>(task.kv.page(position)) +
-                  task.kv_head * (layout.key_dim + layout.value_dim) * tokens;
-  const std::int64_t page_begin = position / tokens * tokens - segment;
-  Run<E> run;
-  run.keys = head;
-  run.values = layout.value_dim == 0 ? head : head + tokens * layout.key_dim;
-  run.slot_of_zero = -page_begin;
-  run.begin = at;
-  run.end = page_begin + tokens < end ? page_begin + tokens : end;
-  return run;
-}
-
-template <class E>
-QUIRE_INLINE void score_run(QueryBlock<E>& b, const Run<E>& run) {
-  const std::int64_t key_dim = b.task.kv.layout.key_dim;
-  // Pages hold whole sixteens of slots, so rounding down stays inside the page.
-  for (std::int64_t at = run.begin / kLanes * kLanes; at < run.end; at += kLanes) {
-    const E* keys = run.keys + (at + run.slot_of_zero) * key_dim;
-    int i = 0;
-    if constexpr (kDots >= 16) {
-      for (; i + 4 <= b.count; i += 4) dot_sixteen<4>(b, i, keys, at);
-    }
-    for (; i + 2 <= b.count; i += 2) dot_sixteen<2>(b, i, keys, at);
-    for (; i < b.count; ++i) dot_sixteen<1>(b, i, keys, at);
-  }
-}
-
-// Scores become exp(score - peak); lanes that are not visible become 0.
-template <class E>
-QUIRE_INLINE void weigh(QueryBlock<E>& b, int i) {
-  const Vec lowest = splat<Vec>(-__builtin_inff());
-  const Vec factor = splat<Vec>(b.task.scale), cap = splat<Vec>(b.task.softcap);
-  float* scores = b.scores + i * kSegment;
-  const std::int64_t begin = b.begin[i] / kLanes * kLanes;
-  Vec peak = lowest;
-  for (std::int64_t at = begin; at < b.end[i]; at += kLanes) {
-    Vec s = mul(load(scores + at), factor);
-    if (b.task.softcap != 0) s = softcap_v(cap, s);
-    if (at + kLanes > b.end[i]) s = select(first_n(static_cast<int>(b.end[i] - at)), s, lowest);
-    if (at < b.begin[i]) s = select(first_n(static_cast<int>(b.begin[i] - at)), lowest, s);
-    store(scores + at, s);
-    peak = max(s, peak);
-  }
-  b.peak[i] = reduce_max(peak);
-  const Vec shift = splat<Vec>(b.peak[i]);
-  Vec sum = zero();
-  for (std::int64_t at = begin; at < b.end[i]; at += kLanes) {
-    const Vec e = exp_v(sub(load(scores + at), shift));
-    store(scores + at, e);
-    sum = add(sum, e);
-  }
-  b.sum[i] = reduce_add(sum);
-}
-
-// Values [begin, end) of a run times the weights of Q queries, added to their partial sums.
-struct ValueTile {
-  const float* weights;  // [Q, kSegment]
-  float* partial;        // [Q, value_pad]
-  std::int64_t value_pad, stride;
-  std::int64_t begin, end;
-};
-
-template <int Q, int C, class E>
-QUIRE_INLINE void value_columns(const ValueTile& t, const E* values, std::int64_t column, int n) {
-  Vec acc[Q][C];
-  for (int i = 0; i < Q; ++i)
-    for (int c = 0; c < C; ++c) acc[i][c] = load(t.partial + i * t.value_pad + column + c * kLanes);
-  for (std::int64_t j = t.begin; j < t.end; ++j) {
-    const E* row = values + j * t.stride + column;
-    Vec v[C];
-    for (int c = 0; c < C; ++c) v[c] = C == 1 ? load_n(row, n) : load(row + c * kLanes);
-    for (int i = 0; i < Q; ++i) {
-      const Vec weight = splat<Vec>(t.weights[i * kSegment + j]);
-      for (int c = 0; c < C; ++c) acc[i][c] = madd(weight, v[c], acc[i][c]);
-    }
-  }
-  for (int i = 0; i < Q; ++i)
-    for (int c = 0; c < C; ++c) store(t.partial + i * t.value_pad + column + c * kLanes, acc[i][c]);
-}
-
-template <int Q, class E>
-QUIRE_INLINE void value_range(QueryBlock<E>& b, int i, const Run<E>& run, std::int64_t begin,
-                              std::int64_t end) {
-  if (begin >= end) return;
-  const KvLayout& layout = b.task.kv.layout;
-  const std::int64_t stride = layout.value_dim == 0 ? layout.key_dim : layout.value_dim;
-  const ValueTile t{
-      b.scores + i * kSegment, b.partial + i * b.value_pad, b.value_pad, stride, begin, end};
-  const E* values = run.values + run.slot_of_zero * stride;
-  constexpr int kWide = kDots >= 16 ? (Q == 4 ? 4 : 8) : 4 / Q;
-  std::int64_t column = 0;
-  for (; column + kWide * kLanes <= b.value_dim; column += kWide * kLanes)
-    value_columns<Q, kWide>(t, values, column, kLanes);
-  if constexpr (kWide > 2) {
-    for (; column + 2 * kLanes <= b.value_dim; column += 2 * kLanes)
-      value_columns<Q, 2>(t, values, column, kLanes);
-  }
-  for (; column < b.value_dim; column += kLanes) {
-    const std::int64_t n = b.value_dim - column;
-    value_columns<Q, 1>(t, values, column, n < kLanes ? static_cast<int>(n) : kLanes);
-  }
-}
-
-QUIRE_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
-QUIRE_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-
-// Keys that all Q queries see go through one tile; what only some see goes one query at a time,
-// before or after it, so that every query meets its keys in ascending order.
-template <int Q, class E>
-QUIRE_INLINE void value_queries(QueryBlock<E>& b, int i, const Run<E>& run) {
-  std::int64_t begin = run.begin, end = run.end;
-  for (int r = i; r < i + Q; ++r) {
-    begin = larger(begin, b.begin[r]);
-    end = smaller(end, b.end[r]);
-  }
-  if (begin >= end) begin = end = run.end;
-  for (int r = i; r < i + Q; ++r)
-    value_range<1>(b, r, run, larger(run.begin, b.begin[r]), smaller(begin, b.end[r]));
-  value_range<Q>(b, i, run, begin, end);
-  for (int r = i; r < i + Q; ++r) value_range<1>(b, r, run, end, smaller(run.end, b.end[r]));
-}
-
-template <class E>
-QUIRE_INLINE void value_run(QueryBlock<E>& b, const Run<E>& run) {
-  int i = 0;
-  if constexpr (kDots >= 16) {
-    for (; i + 4 <= b.count; i += 4) value_queries<4>(b, i, run);
-  }
-  for (; i + 2 <= b.count; i += 2) value_queries<2>(b, i, run);
-  for (; i < b.count; ++i)
-    value_range<1>(b, i, run, larger(run.begin, b.begin[i]), smaller(run.end, b.end[i]));
-}
-
-QUIRE_INLINE float exp_of(float x) { return first_lane(exp_v(splat<Vec>(x))); }
-
-// total = total * exp(peak_total - M) + partial * exp(peak - M), M the larger peak. The first
-// segment is taken as it is.
-template <class E>
-QUIRE_INLINE void merge(QueryBlock<E>& b, int i) {
-  float* total = b.total + i * b.value_pad;
-  const float* partial = b.partial + i * b.value_pad;
-  if (!b.started[i]) {
-    b.started[i] = true;
-    b.peak_total[i] = b.peak[i];
-    b.sum_total[i] = b.sum[i];
-    std::memcpy(total, partial, static_cast<std::size_t>(b.value_pad) * sizeof(float));
-    return;
-  }
-  const float peak = b.peak[i] > b.peak_total[i] ? b.peak[i] : b.peak_total[i];
-  const float old_factor = exp_of(b.peak_total[i] - peak);
-  const float new_factor = exp_of(b.peak[i] - peak);
-  b.peak_total[i] = peak;
-  b.sum_total[i] = __builtin_fmaf(b.sum_total[i], old_factor, b.sum[i] * new_factor);
-  for (std::int64_t e = 0; e < b.value_pad; e += kLanes) {
-    const Vec added = mul(load(partial + e), splat<Vec>(new_factor));
-    store(total + e, madd(load(total + e), splat<Vec>(old_factor), added));
-  }
-}
-
-template <class E>
-QUIRE_INLINE void finish(QueryBlock<E>& b, int i) {
-  float* total = b.total + i * b.value_pad;
-  float sum = b.sum_total[i];
-  Vec factor = splat<Vec>(1.0f);
-  if (b.task.sinks != nullptr) {
-    const float sink = b.task.sinks[b.head[i]];
-    const float peak = sink > b.peak_total[i] ? sink : b.peak_total[i];
-    const float old_factor = exp_of(b.peak_total[i] - peak);
-    sum = __builtin_fmaf(sum, old_factor, exp_of(sink - peak));
-    factor = splat<Vec>(old_factor);
-  }
-  for (std::int64_t e = 0; e < b.value_dim; e += kLanes) {
-    const Vec v = div(mul(load(total + e), factor), splat<Vec>(sum));
-    const std::int64_t n = b.value_dim - e;
-    store_n(b.out[i] + e, v, n < kLanes ? static_cast<int>(n) : kLanes);
-  }
-}
-
-template <class E>
-QUIRE_INLINE void segment_of(QueryBlock<E>& b, std::int64_t segment) {
-  std::int64_t lo = kSegment, hi = 0;
-  for (int i = 0; i < b.count; ++i) {
-    b.begin[i] = larger(b.first[i] - segment, 0);
-    b.end[i] = smaller(b.last[i] + 1 - segment, kSegment);
-    if (b.begin[i] >= b.end[i]) {
-      b.begin[i] = b.end[i] = 0;
-      continue;
-    }
-    lo = smaller(lo, b.begin[i]);
-    hi = larger(hi, b.end[i]);
-  }
-  for (std::int64_t at = lo; at < hi;) {
-    const Run<E> run = run_at<E>(b.task, segment, at, hi);
-    score_run(b, run);
-    at = run.end;
-  }
-  for (int i = 0; i < b.count; ++i) {
-    if (b.begin[i] < b.end[i]) weigh(b, i);
-  }
-  std::memset(b.partial, 0, static_cast<std::size_t>(b.count * b.value_pad) * sizeof(float));
-  for (std::int64_t at = lo; at < hi;) {
-    const Run<E> run = run_at<E>(b.task, segment, at, hi);
-    value_run(b, run);
-    at = run.end;
-  }
-  for (int i = 0; i < b.count; ++i) {
-    if (b.begin[i] < b.end[i]) merge(b, i);
-  }
+  return true;
 }
 
 QUIRE_INLINE std::int64_t first_key(const Attention& task, std::int64_t position) {
@@ -299,43 +146,93 @@ QUIRE_INLINE std::int64_t first_key(const Attention& task, std::int64_t position
   return first;
 }
 
-// Queries [begin, begin + count) of the task, counted row by row, head by head.
-template <class E>
-void attention_block(const Attention& task, std::int64_t begin, int count) {
-  QueryBlock<E> b{task};
-  b.count = count;
-  b.value_dim = task.kv.layout.value_read_dim();
-  b.value_pad = value_floats(task.kv.layout);
-  b.scores = task.scratch;
-  b.partial = b.scores + kQueryBlock * kSegment;
-  b.total = b.partial + kQueryBlock * b.value_pad;
-  for (int i = 0; i < count; ++i) {
-    const std::int64_t row = (begin + i) / task.heads_per_kv;
-    b.head[i] =
-        task.kv_head * task.heads_per_kv + static_cast<int>((begin + i) % task.heads_per_kv);
-    b.q[i] = task.q + row * task.q_stride + b.head[i] * task.kv.layout.key_dim;
-    b.out[i] = task.out + row * task.out_stride + b.head[i] * b.value_dim;
-    b.last[i] = task.position + row;
-    b.first[i] = first_key(task, b.last[i]);
-  }
-  const std::int64_t stop = b.last[count - 1] + 1;
-  for (std::int64_t s = b.first[0] / kSegment * kSegment; s < stop; s += kSegment) segment_of(b, s);
-  for (int i = 0; i < count; ++i) finish(b, i);
+// Query number `index` of a task, counted row by row, head by head.
+struct QueryPlace {
+  std::int64_t row;
+  int head;
+  const float* q;
+};
+QUIRE_INLINE QueryPlace place_of(const Attention& task, std::int64_t index) {
+  const std::int64_t row = index / task.heads_per_kv;
+  const int head =
+      task.kv_head * task.heads_per_kv + static_cast<int>(index - row * task.heads_per_kv);
+  return {row, head, task.q + row * task.q_stride + std::int64_t{head} * task.kv.layout.key_dim};
 }
 
-template <class E>
+// Packs the queries [begin, begin + count) of the task and clears what they add up to.
+template <class F>
+QUIRE_INLINE void take_queries(QueryBlock& b, const TileList<F>& tiles, std::int64_t begin) {
+  const AttentionScratch parts(b.task.kv.layout);
+  const QueryTile& last = tiles.tile[tiles.count - 1];
+  const int slots = last.slot + last.queries;
+  std::memset(b.totals, 0, static_cast<std::size_t>(slots * parts.value_pad) * sizeof(float));
+  std::memset(b.operands + last.slot * parts.key_pad, 0,
+              static_cast<std::size_t>(last.queries * parts.key_pad) * sizeof(float));
+  // Rows of queries lie far apart: no prefetcher of the machine sees the next one coming.
+  for (int i = 0; i < b.count; ++i) {
+    const float* q = place_of(b.task, begin + i).q;
+    for (std::int64_t d = 0; d < b.task.kv.layout.key_dim; d += kLanes)
+      call_for(reinterpret_cast<const std::byte*>(q + d));
+  }
+  for (int t = 0; t < tiles.count; ++t) {
+    const QueryTile& tile = tiles.tile[t];
+    float* operands = b.operands + tile.slot * parts.key_pad;
+    for (int i = tile.slot; i < tile.slot + tile.queries && i < b.count; ++i) {
+      const QueryPlace place = place_of(b.task, begin + i);
+      pack_query<F>(b, i, place.q, operands + (i - tile.slot) * F::kOperandWords, tile.queries);
+      const std::int64_t position = b.task.position + place.row;
+      b.visible[i] = {first_key(b.task, position), position + 1};
+      b.peak[i] = -__builtin_inff();
+    }
+  }
+}
+
+// Queries [begin, begin + count) of the task. False as above.
+template <class F>
+bool attend(const Attention& task, std::int64_t begin, int count) {
+  const AttentionScratch parts(task.kv.layout);
+  QueryBlock b{task};
+  b.count = count;
+  b.value_pad = parts.value_pad;
+  b.operands = task.scratch;
+  b.row = b.operands + parts.queries();
+  b.scores = b.row + parts.row();
+  b.totals = b.scores + parts.scores();
+  b.copies = b.totals + parts.totals();
+  TileList<F> tiles;
+  cut_tiles(count, tiles);
+  take_queries(b, tiles, begin);
+  const std::int64_t stop = b.visible[count - 1].end;
+  for (std::int64_t s = b.visible[0].begin / kSegment * kSegment; s < stop; s += kSegment) {
+    if (!attend_segment(b, tiles, s, stop)) return false;
+  }
+  for (int i = 0; i < count; ++i) {
+    const QueryPlace place = place_of(task, begin + i);
+    finish(b, i, place.head,
+           task.out + place.row * task.out_stride +
+               std::int64_t{place.head} * task.kv.layout.value_read_dim());
+  }
+  return true;
+}
+
+template <class F>
 void attention_of(const Attention& task) {
   const std::int64_t queries = task.rows * task.heads_per_kv;
-  for (std::int64_t i = 0; i < queries; i += kQueryBlock)
-    attention_block<E>(task, i, static_cast<int>(smaller(kQueryBlock, queries - i)));
+  for (std::int64_t i = 0; i < queries; i += kQueryBlock) {
+    const int count = static_cast<int>(smaller(kQueryBlock, queries - i));
+    if (attend<F>(task, i, count)) continue;
+    for (int j = 0; j < count; ++j) attend<F>(task, i + j, 1);
+  }
 }
 
 void attention(const Attention& task) {
   switch (task.kv.layout.dtype) {
     case DType::kF32:
-      return attention_of<float>(task);
+      return attention_of<KvF32>(task);
     case DType::kBf16:
-      return attention_of<Bf16>(task);
+      return attention_of<KvBf16>(task);
+    case DType::kI8:
+      return attention_of<KvI8>(task);
     default:
       CHECK(false, "attention over pages of {}", dtype_name(task.kv.layout.dtype));
   }

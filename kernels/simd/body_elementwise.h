@@ -1,4 +1,4 @@
-// Kernels without sums: activations, arithmetic on rows, rotary embedding, writing keys and values.
+// Kernels without sums: activations, arithmetic on rows, rotary embedding.
 // Included inside the row's namespace, after math.h.
 #pragma once
 
@@ -124,44 +124,5 @@ void rope(const Rope& r) {
   for (std::int64_t h = 0; h < r.heads; ++h) {
     float* x = r.x + h * r.head_stride;
     r.interleaved ? rope_interleaved(r, x) : rope_halves(r, x);
-  }
-}
-
-template <class E>
-QUIRE_INLINE void copy_rounded(const float* from, E* to, int count) {
-  int i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
-  if (i < count) store_n(to + i, load_n(from + i, count - i), count - i);
-}
-
-template <class E>
-void kv_write_of(const KvWrite& w) {
-  const KvLayout& layout = w.kv.layout;
-  const std::int64_t head_elements =
-      static_cast<std::int64_t>(layout.key_dim + layout.value_dim) * layout.page_tokens;
-  for (std::int64_t r = 0; r < w.rows; ++r) {
-    const std::int64_t position = w.position + r;
-    const std::int64_t slot = position % layout.page_tokens;
-    E* page = reinterpret_cast<E*>(w.kv.page(position));
-    for (int h = 0; h < layout.kv_heads; ++h) {
-      E* head = page + h * head_elements;
-      copy_rounded(w.k + r * w.k_stride + h * layout.key_dim, head + slot * layout.key_dim,
-                   layout.key_dim);
-      if (layout.value_dim == 0) continue;
-      E* values = head + static_cast<std::int64_t>(layout.page_tokens) * layout.key_dim;
-      copy_rounded(w.v + r * w.v_stride + h * layout.value_dim, values + slot * layout.value_dim,
-                   layout.value_dim);
-    }
-  }
-}
-
-void kv_write(const KvWrite& w) {
-  switch (w.kv.layout.dtype) {
-    case DType::kF32:
-      return kv_write_of<float>(w);
-    case DType::kBf16:
-      return kv_write_of<Bf16>(w);
-    default:
-      CHECK(false, "keys and values stored as {}", dtype_name(w.kv.layout.dtype));
   }
 }

@@ -26,19 +26,26 @@ QUIRE_INLINE V polynomial(V x, const float (&c)[N]) {
   return r;
 }
 
+// p(x - n ln 2) with p = e^x on |x| <= ln(2) / 2; n is an integer.
+template <class V>
+QUIRE_INLINE V exp_of_rest(V x, V n) {
+  constexpr float kP[] = {0x1.9df7f6p-13f, 0x1.6d4cdap-10f, 0x1.11131p-7f,
+                          0x1.5554e8p-5f,  0x1.555554p-3f,  0.5f};
+  V r = nmadd(n, splat<V>(0x1.62e4p-1f), x);
+  r = nmadd(n, splat<V>(0x1.7f7d1cp-20f), r);
+  return add(madd(polynomial(r, kP), mul(r, r), r), splat<V>(1.0f));
+}
+inline constexpr float kLog2E = 0x1.715476p0f;
+
 // e^x. Exact at 0; +inf above 88.73, 0 below -103.98. x = n ln 2 + r, |r| <= ln(2) / 2; 2^n is
 // applied as two factors so that subnormal results round once.
 template <class V>
 QUIRE_INLINE V exp_v(V x) {
   constexpr float kShift = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
-  constexpr float kP[] = {0x1.9df7f6p-13f, 0x1.6d4cdap-10f, 0x1.11131p-7f,
-                          0x1.5554e8p-5f,  0x1.555554p-3f,  0.5f};
   x = max(splat<V>(-105.0f), min(splat<V>(90.0f), x));
-  const V shifted = madd(x, splat<V>(0x1.715476p0f), splat<V>(kShift));
+  const V shifted = madd(x, splat<V>(kLog2E), splat<V>(kShift));
   const V n = sub(shifted, splat<V>(kShift));
-  V r = nmadd(n, splat<V>(0x1.62e4p-1f), x);
-  r = nmadd(n, splat<V>(0x1.7f7d1cp-20f), r);
-  const V p = add(madd(polynomial(r, kP), mul(r, r), r), splat<V>(1.0f));
+  const V p = exp_of_rest(x, n);
   // n + 512 is positive, so its halves come from a logical shift: n = (k >> 1) + (k - (k >> 1)).
   const auto k = add(sub(bits_of(shifted), splat_bits<V>(0x4b400000u)), splat_bits<V>(512));
   const auto half = shift_right<1>(k);
@@ -47,6 +54,18 @@ QUIRE_INLINE V exp_v(V x) {
   const V first = float_of(shift_left<23>(add(half, bias)));
   const V second = float_of(shift_left<23>(add(rest, bias)));
   return mul(mul(p, first), second);
+}
+
+// e^x for x up to 64, the same bits as exp_v down to kExpLeast; exactly 0 below it (e^x < 2^-124).
+inline constexpr float kExpLeast = -86.0f;
+template <class V>
+QUIRE_INLINE V exp_weight(V x) {
+  constexpr float kShift = 0x1.8p23f + 127.0f;  // leaves the exponent field of 2^n in the low bits
+  const V least = splat<V>(kExpLeast);
+  const V shifted = madd(max(x, least), splat<V>(kLog2E), splat<V>(kShift));
+  const V p = exp_of_rest(x, sub(shifted, splat<V>(kShift)));
+  const V scaled = mul(p, float_of(shift_left<23>(bits_of(shifted))));
+  return select(less(x, least), splat<V>(0.0f), scaled);
 }
 
 // ln(1 + f) - f for f in [1 / sqrt(2) - 1, sqrt(2) - 1].

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -23,6 +24,7 @@ namespace quire::kernels::avx2 {
 #include "kernels/simd/body_matmul_float.h"
 #include "kernels/simd/body_matmul_int8.h"
 #include "kernels/simd/body_matmul.h"
+#include "kernels/simd/dot_avx2.h"
 #include "kernels/simd/bodies.h"
 // clang-format on
 }  // namespace quire::kernels::avx2

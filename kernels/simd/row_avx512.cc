@@ -8,6 +8,7 @@
 #endif
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -29,6 +30,7 @@ namespace quire::kernels::avx512 {
 #include "kernels/simd/body_matmul_float.h"
 #include "kernels/simd/body_matmul_int8.h"
 #include "kernels/simd/body_matmul.h"
+#include "kernels/simd/dot_avx512.h"
 #include "kernels/simd/bodies.h"
 // clang-format on
 }  // namespace quire::kernels::avx512

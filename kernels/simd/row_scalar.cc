@@ -1,4 +1,5 @@
 // The scalar row: the specification of the order of every sum, and the scalar functions.
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -16,6 +17,7 @@ namespace scalar {
 // clang-format off
 #include "kernels/simd/vec_scalar.h"
 #include "kernels/simd/matmul_plain.h"
+#include "kernels/simd/dot_scalar.h"
 #include "kernels/simd/bodies.h"
 // clang-format on
 }  // namespace scalar

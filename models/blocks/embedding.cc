@@ -53,6 +53,12 @@ void HeadBlock::forward(const Step& step, const TensorView& x, const TensorView&
   step.team.run_phases({{prepare.chunks(), prepare}, {split.chunks(), multiply}});
 }
 
+void HeadBlock::norm_rows(const Step& step, Rows x, Rows out, std::int64_t count) const {
+  run_rows(step.team, count, kPieceRows, [&](std::int64_t begin, std::int64_t rows) {
+    apply_norm(step.kernels, norm_, {x.at(begin), x.stride}, {out.at(begin), out.stride}, rows);
+  });
+}
+
 void HeadBlock::finish_part(const kernels::Kernels& kernels, Rows logits, const Part& part) const {
   if (logit_scale_ == 1 && softcap_ == 0) return;
   const std::int64_t columns = part.columns(head_.w->rows);

@@ -24,6 +24,8 @@ class HeadBlock {
   // Final norm and head. x, scratch [R, D], scratch is overwritten; logits [R, V].
   void forward(const Step& step, const TensorView& x, const TensorView& scratch,
                const TensorView& logits) const;
+  // The final norm alone; x, out [count, D].
+  void norm_rows(const Step& step, Rows x, Rows out, std::int64_t count) const;
 
  private:
   void finish_part(const kernels::Kernels& kernels, Rows logits, const Part& part) const;

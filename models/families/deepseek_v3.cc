@@ -106,7 +106,7 @@ constexpr IgnoredTensors kIgnored[] = {kRotaryTables};
 
 extern const ModelFamily kFamily_deepseek_v3{
     .name = "deepseek_v3",
-    .summary = "DeepSeek V3 and R1, Kimi K2 (unquantized weights)",
+    .summary = "DeepSeek V3 and R1, Kimi K2 (float or MLX weights)",
     .model_types = kTypes,
     .architectures = kArchitectures,
     .parse = parse,

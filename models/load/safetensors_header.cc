@@ -56,7 +56,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
  public:
   explicit HeaderReader(const SafetensorsLimits& limits) : limits_(limits) {}
 
-  bool null() override { return unexpected("null"); }
+  // MLX writes null for no metadata.
+  bool null() override { return (place_ == Place::kTop && in_metadata_) || unexpected("null"); }
   bool boolean(bool) override { return unexpected("a boolean"); }
   bool number_integer(number_integer_t value) override {
     return unexpected(fmt::format("{}", value));  // negative: others arrive as unsigned

@@ -86,6 +86,8 @@ Result<std::string> ChatTemplate::render(const Json& context, std::int64_t now_u
   }
 }
 
+std::string_view ChatTemplate::source() const { return compiled_->source.source; }
+
 bool ChatTemplate::wants_content_parts() const { return compiled_->wants_content_parts; }
 
 bool ChatTemplate::tests_for_text() const { return compiled_->tests_for_text; }

@@ -26,6 +26,9 @@ class ChatTemplate {
   // now_unix: seconds, what strftime_now formats, as UTC.
   Result<std::string> render(const Json& context, std::int64_t now_unix) const;
 
+  // The template's own text.
+  std::string_view source() const;
+
   // True when the template iterates over a message's content as a list of parts; false when it
   // takes a string, so that parts have to be joined first. Found at compile time.
   bool wants_content_parts() const;

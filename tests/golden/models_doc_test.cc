@@ -6,7 +6,7 @@
 
 #include "models/load/file.h"
 #include "models/registry.h"
-#include "tests/golden/golden_file.h"
+#include "tests/golden/quantized_file.h"
 
 namespace quire::testing {
 namespace {
@@ -14,16 +14,29 @@ namespace {
 constexpr const char* kIntroduction = R"(# Models
 
 Generated from the registry (`models/families.inc`) and the golden models
-(`tests/golden/*.json`) by `QUIRE_UPDATE_DOCS=1 build/golden_tests --gtest_filter=ModelsDoc*`.
+(`tests/golden/*.json`, `tests/golden/quantized/*.json`) by
+`QUIRE_UPDATE_DOCS=1 build/golden_tests --gtest_filter=ModelsDoc*`.
 
 A model folder holds `config.json`, `model.safetensors` (or shards with their index) and, if it
 likes, `generation_config.json`. Weights may be stored as F32, BF16 or F16, in the layout of
-Transformers or of MLX. Quantized weights are refused with the name of the method.
+Transformers or of MLX, or quantized as MLX does it: affine codes of 2, 3, 4, 5, 6 or 8 bits, any
+group that is a multiple of 8, scales and biases in F32, BF16 or F16, all of it different from
+module to module if need be. Codes stay codes in memory (2 to 4 bits in four, 5 to 8 in eight).
+Routers are widened to f32; so is the keys' part of a quantized `kv_b_proj` (to the type of its
+scales), because codes cannot be transposed; files with `embed_q` and `unembed_out` need no such
+thing. Other methods (GPTQ, AWQ, FP8, MXFP4, NVFP4, bitsandbytes ...) are refused by name.
+
+`--quantization int8` or `int4` quantizes the matrices of a float checkpoint at load, the embedding
+too, but no routers, norms, convolutions or other vectors. int8 has a scale for each row; int4 is
+MLX's affine format with a bf16 scale and bias for 64 weights, except that matrices whose rows 64
+does not divide become int8, which the log says. A quantized checkpoint is refused.
 
 Each golden model is a tiny checkpoint whose logits (within 2e-4 of the largest) and 64 greedy
 tokens must equal those of its oracle, from the config as published and as Transformers 5 writes
 it, in one file and in shards, stored as F32, BF16 and F16, and where they exist in the MLX layout,
-with stacked experts and inside the wrapper of a vision model.
+with stacked experts and inside the wrapper of a vision model. Quantized ones have mlx-lm as their
+oracle, confirmed by Transformers on the dequantized weights: the bytes that Quire quantizes, the
+logits and 32 greedy tokens must be the same.
 
 )";
 
@@ -31,6 +44,16 @@ std::string joined(std::span<const std::string_view> names) {
   std::string text;
   for (const std::string_view name : names) {
     text += fmt::format("{}`{}`", text.empty() ? "" : ", ", name);
+  }
+  return text;
+}
+
+std::string quantized_rows(std::string_view family) {
+  std::string text;
+  for (const auto& path : quantized_golden_paths()) {
+    const QuantizedGolden golden = read_quantized_golden(path);
+    if (golden.base.family != family) continue;
+    text += fmt::format("| `{}` | {} | {} |\n", golden.base.name, golden.base.about, golden.scales);
   }
   return text;
 }
@@ -54,6 +77,9 @@ std::string generate() {
                           golden.mlx.empty() ? "the same names" : "as mlx-lm converts it");
     }
     text += "\n";
+    if (const auto rows = quantized_rows(family->name); !rows.empty()) {
+      text += "| quantized model | covers | scales |\n| --- | --- | --- |\n" + rows + "\n";
+    }
   }
   text.pop_back();
   return text;

@@ -150,7 +150,7 @@ string ::= "\"" [^"\\]* "\""
   for (int walk = 0; walk < 200; ++walk) {
     MatchState state = grammar.start();
     for (int length = 0; length < 12; ++length) {
-      const TokenMask mask = grammar.mask(state);
+      const TokenMask mask = *grammar.mask(state);
       std::vector<std::int32_t> allowed;
       for (std::int32_t id = 0; id < trie->vocab_size(); ++id) {
         const bool live = grammar.advance(state, id) != kDead;
@@ -163,12 +163,22 @@ string ::= "\"" [^"\\]* "\""
   }
 }
 
-TEST(TokenMask, ForcedBytes) {
-  const std::vector<std::string> vocabulary = {"a"};
+TEST(TokenMask, LikelyBytes) {
+  const std::vector<std::string> vocabulary = {"a", "he", "hell"};
   TokenGrammar grammar(must_compile(parse_gbnf("root ::= \"hello \" [ab] \" end\"")),
                        std::make_shared<const TokenTrie>(vocabulary));
-  EXPECT_EQ(grammar.forced_bytes(grammar.start(), 100), "hello ");
-  EXPECT_EQ(grammar.forced_bytes(grammar.start(), 3), "hel");
+  EXPECT_EQ(grammar.likely_bytes(grammar.start(), 100), "hello ");
+  EXPECT_EQ(grammar.likely_bytes(grammar.start(), 3), "hel");
+  EXPECT_EQ(grammar.longest_token("hello"), 2);
+  EXPECT_EQ(grammar.longest_token("hel"), 1);
+  EXPECT_EQ(grammar.longest_token("lo"), -1);
+  // Free blanks are guessed as json.dumps writes them.
+  TokenGrammar json(must_compile(parse_gbnf(R"gbnf(
+root ::= "{" s "\"a\"" s ":" s "1" s "," s "\"b\"" s ":" s [0-9] s "}"
+s ::= " "?
+)gbnf")),
+                    std::make_shared<const TokenTrie>(vocabulary));
+  EXPECT_EQ(json.likely_bytes(json.start(), 100), "{\"a\": 1, \"b\": ");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "base/float_mode.h"
 #include "tests/kernels/support.h"
 
 namespace quire::kernels {
@@ -83,15 +84,15 @@ class Sequence {
     return out;
   }
 
-  // The value a stored key or value has after rounding to the pages' type.
-  float key(std::int64_t position, int head, std::int64_t d) const {
+  // Where the numbers of one token and head begin before they are stored.
+  const float* key(std::int64_t position, int head) const {
     const KvLayout& l = shape_.layout;
-    return rounded(k_[static_cast<std::size_t>((position * l.kv_heads + head) * l.key_dim + d)]);
+    return k_.data() + (position * l.kv_heads + head) * l.key_dim;
   }
-  float value(std::int64_t position, int head, std::int64_t d) const {
+  const float* value(std::int64_t position, int head) const {
     const KvLayout& l = shape_.layout;
-    if (l.value_dim == 0) return key(position, head, d);
-    return rounded(v_[static_cast<std::size_t>((position * l.kv_heads + head) * l.value_dim + d)]);
+    if (l.value_dim == 0) return key(position, head);
+    return v_.data() + (position * l.kv_heads + head) * l.value_dim;
   }
 
   // Fills the slot of one token with NaN.
@@ -115,10 +116,6 @@ class Sequence {
   const std::vector<float>& sinks() const { return sinks_; }
 
  private:
-  float rounded(float x) const {
-    return shape_.layout.dtype == DType::kBf16 ? bf16_to_f32(f32_to_bf16(x)) : x;
-  }
-
   Shape shape_;
   Rng rng_;
   std::vector<std::byte> memory_;
@@ -139,17 +136,25 @@ KvLayout layout(DType dtype, int kv_heads, int key_dim, int value_dim, int page_
 }
 
 std::vector<Shape> shapes() {
-  const DType f32 = DType::kF32, bf16 = DType::kBf16;
+  const DType f32 = DType::kF32, bf16 = DType::kBf16, i8 = DType::kI8;
   return {{layout(f32, 2, 32, 32, 16), 2, 70},
           {layout(bf16, 1, 64, 64, 32), 4, 40},
+          {layout(i8, 2, 64, 64, 32), 2, 90},
           {layout(f32, 1, 20, 12, 16), 3, 300},
           {layout(bf16, 2, 80, 72, 32), 1, 530, 100},
+          {layout(i8, 1, 80, 80, 16), 3, 530, 100},
           {layout(f32, 1, 16, 48, 64), 7, 280, 0, 96},
           {layout(bf16, 1, 96, 0, 16), 5, 290},
+          {layout(i8, 1, 70, 0, 32), 5, 290},
           {layout(f32, 1, 128, 128, 16), 8, 60, 17, 0, 30.0f, true},
+          {layout(i8, 1, 128, 128, 16), 8, 60, 17, 0, 30.0f, true},
           {layout(f32, 1, 40, 200, 48), 25, 33, 0, 0, 5.0f},
+          {layout(i8, 1, 41, 200, 48), 25, 33, 0, 0, 5.0f},
           {layout(bf16, 1, 1, 1, 16), 1, 600, 300, 0, 0, true},
-          {layout(f32, 3, 36, 0, 32), 2, 50, 9, 16}};
+          {layout(i8, 1, 1, 1, 64), 1, 600, 300, 0, 0, true},
+          {layout(f32, 3, 36, 0, 32), 2, 50, 9, 16},
+          {layout(bf16, 1, 40, 256, 16), 2, 100},
+          {layout(i8, 1, 256, 40, 16), 1, 100}};
 }
 
 float tree(float (&lane)[16]) {
@@ -158,11 +163,35 @@ float tree(float (&lane)[16]) {
   return lane[0];
 }
 
+float bf16(float x) { return bf16_to_f32(f32_to_bf16(x)); }
+
+// Numbers as a format keeps them: rounded, or codes with a scale.
+struct Kept {
+  std::vector<float> number;
+  float scale = 1;
+
+  Kept(DType dtype, const float* x, std::int64_t count) : number(x, x + count) {
+    if (dtype == DType::kBf16)
+      for (float& n : number) n = bf16(n);
+    if (dtype != DType::kI8) return;
+    float most = 0;
+    for (const float n : number) most = std::max(most, std::fabs(n));
+    scale = most / 127.0f;
+    for (float& n : number) n = std::nearbyint(n * (127.0f / most));
+  }
+  float at(std::size_t i) const { return i < number.size() ? number[i] : 0; }
+};
+
 // One query by the words of the contract: plain loops, std::fma, our own exp.
 class PlainAttention {
  public:
   PlainAttention(const Sequence& sequence, const Attention& task, int head)
-      : sequence_(sequence), task_(task), head_(head) {}
+      : sequence_(sequence),
+        task_(task),
+        head_(head),
+        dtype_(task.kv.layout.dtype),
+        q_(dtype_, task.q + head * task.kv.layout.key_dim, task.kv.layout.key_dim),
+        out_(static_cast<std::size_t>(task.kv.layout.value_read_dim()), 0.0f) {}
 
   std::vector<float> run() {
     const std::int64_t p = task_.position;
@@ -170,52 +199,99 @@ class PlainAttention {
     if (task_.window > 0) first = std::max(first, p - task_.window + 1);
     if (task_.chunk > 0) first = std::max(first, p / task_.chunk * task_.chunk);
     for (std::int64_t s = first / 256 * 256; s <= p; s += 256)
-      segment(std::max(first, s), std::min(p + 1, s + 256));
+      segment(s, std::max(first, s), std::min(p + 1, s + 256));
+    float last = 1;
     if (task_.sinks != nullptr) {
       const float sink = task_.sinks[head_];
       const float peak = std::max(sink, peak_);
-      sum_ = std::fma(sum_, exp_f32(peak_ - peak), exp_f32(sink - peak));
-      for (float& o : out_) o *= exp_f32(peak_ - peak);
+      last = exp_f32(peak_ - peak);
+      sum_ = std::fma(sum_, last, exp_f32(sink - peak));
     }
-    for (float& o : out_) o /= sum_;
+    for (float& o : out_) o = std::fma(o, last / sum_, 0.0f);
     return out_;
   }
 
  private:
-  void segment(std::int64_t begin, std::int64_t end) {
-    std::vector<float> scores;
-    for (std::int64_t j = begin; j < end; ++j) scores.push_back(score(j));
+  static float weight_of(float x) { return x < -86.0f ? 0.0f : exp_f32(x); }
+
+  void segment(std::int64_t base, std::int64_t begin, std::int64_t end) {
+    float score[256], weight[256] = {}, lane[16] = {};
     float peak = -INFINITY;
-    for (const float s : scores) peak = std::max(peak, s);
-    float lane[16] = {};
-    std::vector<float> out(static_cast<std::size_t>(task_.kv.layout.value_read_dim()), 0.0f);
     for (std::int64_t j = begin; j < end; ++j) {
-      const float weight = exp_f32(scores[static_cast<std::size_t>(j - begin)] - peak);
-      lane[j % 16] += weight;
-      for (std::size_t d = 0; d < out.size(); ++d)
-        out[d] = std::fma(weight, sequence_.value(j, task_.kv_head, static_cast<std::int64_t>(d)),
-                          out[d]);
+      score[j - base] = score_of(j);
+      peak = std::max(peak, score[j - base]);
     }
-    const float sum = tree(lane);
-    if (out_.empty()) {
-      peak_ = peak, sum_ = sum, out_ = out;
-      return;
+    for (std::int64_t j = begin; j < end; ++j) {
+      float& w = weight[j - base];
+      w = weight_of(score[j - base] - peak);
+      if (dtype_ == DType::kBf16) w = bf16(w);
+      lane[j % 16] += w;
     }
     const float both = std::max(peak, peak_);
-    const float old_factor = exp_f32(peak_ - both), new_factor = exp_f32(peak - both);
+    const float keep = weight_of(peak_ - both), gain = weight_of(peak - both);
     peak_ = both;
-    sum_ = std::fma(sum_, old_factor, sum * new_factor);
-    for (std::size_t d = 0; d < out.size(); ++d)
-      out_[d] = std::fma(out_[d], old_factor, out[d] * new_factor);
+    sum_ = std::fma(tree(lane), gain, sum_ * keep);
+    if (dtype_ == DType::kI8) {
+      for (float& o : out_) o *= keep;
+      for (std::int64_t g = 0; g < 4; ++g) add_codes(base + 64 * g, begin, end, gain, weight);
+    } else {
+      add_numbers(base, begin, end, {gain, keep}, weight);
+    }
   }
 
-  float score(std::int64_t j) const {
-    const std::int64_t dim = task_.kv.layout.key_dim;
-    const float* q = task_.q + head_ * dim;
-    float lane[16] = {};
-    for (std::int64_t d = 0; d < dim; ++d)
-      lane[d % 16] = std::fma(q[d], sequence_.key(j, task_.kv_head, d), lane[d % 16]);
-    float s = tree(lane) * task_.scale;
+  void add_numbers(std::int64_t base, std::int64_t begin, std::int64_t end,
+                   std::pair<float, float> gain_keep, const float* weight) {
+    std::vector<float> acc(out_.size(), 0.0f);
+    const std::int64_t step = dtype_ == DType::kBf16 ? 2 : 1;
+    for (std::int64_t j = base; j < end; j += step) {
+      for (std::int64_t t = j + step - 1; t >= j; --t) {  // of a pair the odd token first
+        if (t < begin || t >= end) continue;
+        const Kept v(dtype_, sequence_.value(t, task_.kv_head),
+                     static_cast<std::int64_t>(out_.size()));
+        for (std::size_t d = 0; d < out_.size(); ++d)
+          acc[d] = std::fma(weight[t - base], v.at(d), acc[d]);
+      }
+    }
+    for (std::size_t d = 0; d < out_.size(); ++d)
+      out_[d] = std::fma(acc[d], gain_keep.first, out_[d] * gain_keep.second);
+  }
+
+  void add_codes(std::int64_t group, std::int64_t begin, std::int64_t end, float gain,
+                 const float* weight) {
+    const KvLayout& l = task_.kv.layout;
+    const std::int64_t base = group / 256 * 256;
+    std::vector<float> u;
+    std::vector<std::vector<float>> codes;
+    for (std::int64_t j = std::max(begin, group); j < std::min(end, group + 64); ++j) {
+      const Kept v(dtype_, sequence_.value(j, task_.kv_head),
+                   l.value_dim == 0 ? l.key_dim : l.value_dim);
+      u.push_back(weight[j - base] * v.scale);
+      codes.push_back(v.number);
+    }
+    if (u.empty()) return;
+    const float most = *std::max_element(u.begin(), u.end());
+    if (most < 0x1p-100f) return;
+    for (std::size_t d = 0; d < out_.size(); ++d) {
+      double sum = 0;
+      for (std::size_t j = 0; j < u.size(); ++j)
+        sum += double{std::nearbyint(u[j] * (255.0f / most))} * codes[j][d];
+      out_[d] = std::fma(static_cast<float>(sum), most / 255.0f * gain, out_[d]);
+    }
+  }
+
+  float score_of(std::int64_t j) const {
+    const Kept k(dtype_, sequence_.key(j, task_.kv_head), task_.kv.layout.key_dim);
+    const std::size_t dim = k.number.size();
+    float s = 0;
+    if (dtype_ == DType::kF32) {
+      for (std::size_t d = 0; d < dim; ++d) s = std::fma(q_.at(d), k.at(d), s);
+    } else if (dtype_ == DType::kBf16) {
+      for (std::size_t d = 0; d < dim; d += 2)
+        s = std::fma(q_.at(d), k.at(d), std::fma(q_.at(d + 1), k.at(d + 1), s));
+    } else {
+      for (std::size_t d = 0; d < dim; ++d) s += q_.at(d) * k.at(d);  // exact: below 2^24
+    }
+    s *= dtype_ == DType::kI8 ? k.scale * (q_.scale * task_.scale) : task_.scale;
     if (task_.softcap == 0) return s;
     s /= task_.softcap;
     kernels(Isa::kScalar).activate({.function = Unary::kTanh, .x = &s, .out = &s, .count = 1});
@@ -225,11 +301,18 @@ class PlainAttention {
   const Sequence& sequence_;
   const Attention& task_;
   int head_;
-  float peak_ = 0, sum_ = 0;
+  DType dtype_;
+  Kept q_;
+  float peak_ = -INFINITY, sum_ = 0;
   std::vector<float> out_;
 };
 
-TEST(AttentionTest, RowsAgree) {
+class AttentionTest : public ::testing::Test {
+  FlushDenormals flush_;
+};
+using KvWriteTest = AttentionTest;
+
+TEST_F(AttentionTest, RowsAgree) {
   for (const Shape& shape : shapes()) {
     Sequence s(shape, 20);
     on_all_rows("attention",
@@ -238,7 +321,7 @@ TEST(AttentionTest, RowsAgree) {
 }
 
 // Oracle: the sentences of the contract as plain loops, bit for bit, on rows around the borders.
-TEST(AttentionTest, OrderIsTheContracts) {
+TEST_F(AttentionTest, OrderIsTheContracts) {
   for (const Shape& shape : shapes()) {
     Sequence s(shape, 21);
     for (std::int64_t p = 0; p<shape.context; p += p % 256> 250 || p % 256 < 3 ? 1 : 13) {
@@ -258,7 +341,7 @@ TEST(AttentionTest, OrderIsTheContracts) {
 }
 
 // Oracle: exact softmax in double, bounds from the sizes of the sums.
-TEST(AttentionTest, ValueIsRight) {
+TEST_F(AttentionTest, ValueIsRight) {
   for (const Shape& shape : shapes()) {
     Sequence s(shape, 22);
     for (int h = 0; h < shape.layout.kv_heads; ++h) {
@@ -276,7 +359,7 @@ TEST(AttentionTest, ValueIsRight) {
   }
 }
 
-TEST(AttentionTest, ChunkingOfRowsLeavesNoTrace) {
+TEST_F(AttentionTest, ChunkingOfRowsLeavesNoTrace) {
   for (const Shape& shape : shapes()) {
     Sequence s(shape, 23);
     for (const Isa isa : present_isas()) {
@@ -288,7 +371,7 @@ TEST(AttentionTest, ChunkingOfRowsLeavesNoTrace) {
   }
 }
 
-TEST(AttentionTest, PageSizeLeavesNoTrace) {
+TEST_F(AttentionTest, PageSizeLeavesNoTrace) {
   for (Shape shape : shapes()) {
     shape.layout.page_tokens = 16;
     const auto want = Sequence(shape, 24).run(kernels(best_isa()), 0, shape.context, 50);
@@ -302,8 +385,8 @@ TEST(AttentionTest, PageSizeLeavesNoTrace) {
 
 // Windows that begin at, before and behind segment and page borders; every key outside holds NaN
 // and the pages behind are gone from the table.
-TEST(AttentionTest, WhatIsNotVisibleIsNotTouched) {
-  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+TEST_F(AttentionTest, WhatIsNotVisibleIsNotTouched) {
+  for (const DType dtype : {DType::kF32, DType::kBf16, DType::kI8}) {
     for (const std::int64_t window : {1, 2, 15, 16, 17, 100, 255, 256, 257, 300}) {
       for (const std::int64_t p : {254, 255, 256, 257, 300, 511, 512, 530}) {
         Shape shape{layout(dtype, 1, 24, 40, 16), 2, 540, window};
@@ -321,7 +404,7 @@ TEST(AttentionTest, WhatIsNotVisibleIsNotTouched) {
 }
 
 // The slots after the last written token hold NaN bits (0xff) from the start.
-TEST(AttentionTest, UnwrittenSlotsOfTheLastPageDoNotMatter) {
+TEST_F(AttentionTest, UnwrittenSlotsOfTheLastPageDoNotMatter) {
   const Shape shape{layout(DType::kBf16, 1, 32, 32, 64), 1, 5};
   Sequence s(shape, 26);
   for (const Isa isa : present_isas())
@@ -329,19 +412,18 @@ TEST(AttentionTest, UnwrittenSlotsOfTheLastPageDoNotMatter) {
 }
 
 // One visible key: weight exp(0) / exp(0) = 1, so the output is that value itself.
-TEST(AttentionTest, OneVisibleKeyIsReturnedExactly) {
+TEST_F(AttentionTest, OneVisibleKeyIsReturnedExactly) {
   Shape shape{layout(DType::kF32, 1, 32, 40, 16), 1, 300, 1};
   Sequence s(shape, 27);
   for (const Isa isa : present_isas()) {
     for (const std::int64_t p : {0, 255, 256, 299}) {
       const auto out = s.run(kernels(isa), p, 1, 1);
-      for (std::size_t d = 0; d < out.size(); ++d)
-        EXPECT_EQ(out[d], s.value(p, 0, static_cast<std::int64_t>(d)));
+      for (std::size_t d = 0; d < out.size(); ++d) EXPECT_EQ(out[d], s.value(p, 0)[d]);
     }
   }
 }
 
-TEST(KvWriteTest, RowsAgreeAndRoundAsBaseDoes) {
+TEST_F(KvWriteTest, RowsAgreeAndRoundAsBaseDoes) {
   for (const Shape& shape : shapes()) {
     Sequence want(shape, 28);
     for (const Isa isa : present_isas()) {
@@ -353,7 +435,7 @@ TEST(KvWriteTest, RowsAgreeAndRoundAsBaseDoes) {
   }
 }
 
-TEST(KvWriteTest, NanInfinityAndTiesRoundAlikeOnEveryRow) {
+TEST_F(KvWriteTest, NanInfinityAndTiesRoundAlikeOnEveryRow) {
   Rng rng(29);
   std::vector<float> k(16 * 33);
   for (float& x : k) x = std::bit_cast<float>(static_cast<std::uint32_t>(rng.bits()));
@@ -369,7 +451,8 @@ TEST(KvWriteTest, NanInfinityAndTiesRoundAlikeOnEveryRow) {
                            .rows = 16});
     for (std::size_t i = 0; i < k.size(); ++i) {
       std::uint16_t bits = 0;
-      std::memcpy(&bits, memory.data() + 2 * i, 2);
+      const auto slot = static_cast<std::int64_t>(i / 33), d = static_cast<std::int64_t>(i % 33);
+      std::memcpy(&bits, memory.data() + l.key_offset(0, slot, d), 2);
       EXPECT_EQ(bits, f32_to_bf16(k[i])) << i << " on " << isa_name(isa);
     }
   }

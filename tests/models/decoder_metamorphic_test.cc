@@ -115,15 +115,18 @@ TEST_P(DecoderBits, PageSizesChangeNothing) {
   }
 }
 
-TEST_P(DecoderBits, HoldsForBf16WeightsAndPages) {
-  const RunOptions bf16 = {.weight_dtype = DType::kBf16, .kv_dtype = DType::kBf16};
-  const Logits expected = alone(bf16);
-  for (const kernels::Isa isa : supported_isas()) {
-    RunOptions options = bf16;
-    options.isa = isa;
-    options.threads = 2;
-    options.chunks = {1, 25};
-    expect_same_bits(expected, harness(options).run(sequences()), kernels::isa_name(isa).data());
+TEST_P(DecoderBits, HoldsForSmallerWeightsAndPages) {
+  for (const DType kv_dtype : {DType::kBf16, DType::kI8}) {
+    const RunOptions small = {.weight_dtype = DType::kBf16, .kv_dtype = kv_dtype};
+    const Logits expected = alone(small);
+    for (const kernels::Isa isa : supported_isas()) {
+      RunOptions options = small;
+      options.isa = isa;
+      options.threads = 2;
+      options.chunks = {1, 25};
+      options.page_tokens = 32;
+      expect_same_bits(expected, harness(options).run(sequences()), kernels::isa_name(isa).data());
+    }
   }
 }
 

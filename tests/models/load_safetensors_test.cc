@@ -167,6 +167,8 @@ TEST(Safetensors, RefusesOverlapsDuplicatesAndOddHeaders) {
     EXPECT_FALSE(header(text, 0)) << text;
   }
   EXPECT_FALSE(header(std::string("{}\0", 3), 0));
+  EXPECT_TRUE(header(R"({"__metadata__":null})", 0));  // as MLX writes it
+  EXPECT_FALSE(header(R"({"a":null})", 0));
   EXPECT_TRUE(header("{}  ", 0));
   SafetensorsLimits limits;
   limits.tensors = 1;

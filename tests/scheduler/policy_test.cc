@@ -64,7 +64,8 @@ TEST(Policy, ShortPromptOvertakesALongOne) {
 
 TEST(Policy, RunningPrefillsShareTheStep) {
   SchedulerConfig config;
-  config.step_target = milliseconds(64);
+  config.step_target = milliseconds(5);
+  config.prefill_only_target = milliseconds(64);
   Driver driver(config, full_cache(16, 400));
   driver.submit(Driver::request(1, Driver::prompt(0, 2000), 1));
   driver.step();
@@ -74,6 +75,21 @@ TEST(Policy, RunningPrefillsShareTheStep) {
   ASSERT_EQ(plan.sequences.size(), 2u);
   EXPECT_NEAR(plan.sequences[0].token_count, plan.sequences[1].token_count, 4);
   EXPECT_NEAR(plan.token_count, 63, 6);
+}
+
+// The time of a step counts for those who decode: alone, a prefill takes the longer target, beside
+// a stream the shorter. The driver's steps take 1 ms a row.
+TEST(Policy, PrefillsAloneTakeTallerSteps) {
+  SchedulerConfig config;
+  config.step_target = milliseconds(20);
+  config.prefill_only_target = milliseconds(200);
+  Driver driver(config, full_cache(16, 400));
+  driver.submit(Driver::request(1, Driver::prompt(0, 2000), 1));
+  for (int i = 0; i < 3; ++i) driver.step();
+  EXPECT_NEAR(driver.step().token_count, 199, 12);
+  driver.submit(Driver::request(2, Driver::prompt(9000, 3), 500));
+  for (int i = 0; i < 6; ++i) driver.step();
+  EXPECT_NEAR(driver.step().token_count, 19, 4);
 }
 
 TEST(Policy, FloorHoldsWhereDecodesFillTheTarget) {

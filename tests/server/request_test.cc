@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
+#include "engine/grammar/matcher.h"
 #include "server/openai_request.h"
 #include "tests/server/fake_engine.h"
 #include "tests/server/test_server.h"
@@ -12,7 +13,12 @@ namespace {
 
 class Request : public ::testing::Test {
  protected:
-  Request() : engine_(FakeEngineOptions{}), backend_(fake_backend(engine_)) {}
+  Request()
+      : engine_(FakeEngineOptions{}),
+        grammars_(engine_.tokenizer(), engine_.card().vocab),
+        backend_(fake_backend(engine_)) {
+    backend_.grammars = &grammars_;
+  }
 
   tl::expected<GenerationPlan, ApiError> plan(Endpoint endpoint, const std::string& body) {
     return plan_generation(endpoint, body, backend_, policy_);
@@ -36,6 +42,7 @@ class Request : public ::testing::Test {
   }
 
   FakeEngine engine_;
+  grammar::GrammarStore grammars_;
   Backend backend_;
   RequestPolicy policy_;
 };
@@ -188,10 +195,11 @@ TEST_F(Request, Logprobs) {
 
 TEST_F(Request, WhatIsNotEnforcedIsRefused) {
   EXPECT_EQ(chat({{"response_format", {{"type", "text"}}}}), "ok");
-  EXPECT_EQ(chat({{"response_format", {{"type", "json_object"}}}}),
+  EXPECT_EQ(chat({{"response_format", {{"type", "json_object"}}}}), "ok");
+  EXPECT_EQ(chat({{"response_format", {{"type", "structural_tag"}}}}),
             "400 unsupported_field response_format.type");
   EXPECT_EQ(chat({{"tool_choice", "auto"}}), "ok");
-  EXPECT_EQ(chat({{"tool_choice", "required"}}), "400 unsupported_field tool_choice");
+  EXPECT_EQ(chat({{"tool_choice", "required"}}), "400  tool_choice");
   EXPECT_EQ(chat({{"stream_options", {{"include_usage", true}}}}), "400  stream_options");
   EXPECT_EQ(chat({{"stream", true}, {"stream_options", {{"include_usage", 1}}}}),
             "400  stream_options.include_usage");
@@ -233,10 +241,11 @@ TEST_F(Request, TemplateArguments) {
   EXPECT_EQ(prompt_of(Json::object()), "user:x;a:");
   EXPECT_EQ(prompt_of({{"add_generation_prompt", false}}), "user:x;");
   EXPECT_EQ(prompt_of({{"continue_final_message", true}}), "user:x;");
-  EXPECT_EQ(prompt_of({{"enable_thinking", true}}), "user:x;enable_thinking=true;a:");
+  EXPECT_EQ(prompt_of({{"enable_thinking", true}}), "user:x;enable_thinking=true;thinking=true;a:");
   EXPECT_EQ(prompt_of({{"chat_template_kwargs", {{"k", 1}}}}), "user:x;k=1;a:");
-  EXPECT_EQ(prompt_of({{"tools", {{{"type", "function"}}}}}), "user:x;tools;a:");
-  EXPECT_EQ(prompt_of({{"tools", {{{"type", "function"}}}}, {"tool_choice", "none"}}), "user:x;a:");
+  const Json tools = {{{"type", "function"}, {"function", {{"name", "f"}}}}};
+  EXPECT_EQ(prompt_of({{"tools", tools}}), "user:x;tools;a:");
+  EXPECT_EQ(prompt_of({{"tools", tools}, {"tool_choice", "none"}}), "user:x;a:");
   EXPECT_EQ(prompt_of({{"prediction", {{"type", "content"}, {"content", "abc"}}}}), "user:x;a:");
 }
 

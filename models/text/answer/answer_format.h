@@ -23,33 +23,41 @@ enum class CallShape {
 // Whitespace between the parts of a call is free wherever a part begins with a marker. An empty
 // view means that the format has no such part.
 struct ToolFormat {
-  std::string_view name;      // as --tool-call-parser has it (vLLM's names)
-  std::string_view aliases;   // separated by spaces
-  std::string_view evidence;  // templates that hold all of these texts (separated by \1) use it
+  // As --tool-call-parser has them (vLLM's names), separated by spaces; the first one is shown.
+  std::string_view names;
+  std::string_view evidence = {};  // a template that holds each of these lines uses the format
   CallShape shape = CallShape::kJsonObject;
-  std::string_view section_begin, section_end;                      // around all calls of an answer
-  std::string_view call_begin, call_end;                            // around each call
-  std::string_view separator;                                       // between calls
+  std::string_view section_begin = {}, section_end = {};            // around all calls of an answer
+  std::string_view call_begin = {}, call_end = {};                  // around each call
+  std::string_view separator = {};                                  // between calls
   std::string_view name_key = "name", arguments_key = "arguments";  // JSON shapes
-  std::string_view name_prefix;    // "functions." of Kimi, taken off
-  std::string_view name_end;       // behind the name
-  std::string_view arguments_end;  // kNamedJson: behind the JSON, before call_end
-  std::string_view key_begin, key_end, value_begin, value_end;  // kTags
-  std::string_view quote;                                       // kLiteral
+  std::string_view name_prefix = {};    // "functions." of Kimi, taken off
+  std::string_view name_end = {};       // behind the name
+  std::string_view arguments_end = {};  // kNamedJson: behind the JSON, before call_end
+  std::string_view id_begin = {};       // kNamedJson: an id of the model's own may follow the name
+  std::string_view key_begin = {}, key_end = {};      // kTags
+  std::string_view value_begin = {}, value_end = {};  // kTags
+  std::string_view quote = {};                        // kLiteral
   bool section_optional = false;  // a call may begin without the section's marker
   bool bare = false;              // an answer may begin with a call, without any marker
   bool strips_newlines = false;   // kTags: one line end at both ends of a value is not its own
   bool name_is_key = false;       // JSON shapes: {"f": {...}}
   bool typed_values = false;      // kTags: the key's tag says string="true" or "false"
   bool short_ids = false;         // ids of nine letters and digits
+  bool native_ids = false;        // the spelled name is the id: "functions.f:0"
+
+  std::string_view name() const { return names.substr(0, names.find(' ')); }
 };
 
 struct ReasoningFormat {
-  std::string_view name;  // as --reasoning-parser has it
-  std::string_view aliases;
-  std::string_view begin, end;
+  std::string_view names;          // as --reasoning-parser has them
+  std::string_view evidence = {};  // as ToolFormat
+  std::string_view begin = {}, end = {};
   // Texts around the content that follows, taken out of it.
-  std::string_view content_begin, content_end;
+  std::string_view content_begin = {}, content_end = {};
+  bool is_harmony = false;  // channels, see CallShape::kHarmony
+
+  std::string_view name() const { return names.substr(0, names.find(' ')); }
 };
 
 struct AnswerFormat {

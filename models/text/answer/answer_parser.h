@@ -12,6 +12,8 @@
 
 namespace quire::text {
 
+class AnswerMachine;
+
 struct AnswerParserOptions {
   AnswerFormat format;
   bool parse_calls = false;        // else calls are content
@@ -21,6 +23,7 @@ struct AnswerParserOptions {
   // come as they grow. Otherwise a call comes when it is complete, and as content when it is not
   // well-formed.
   bool calls_are_enforced = false;
+  int calls_max = 0;     // further calls are content; 0: no limit
   Json tools = nullptr;  // of the request: types for formats that spell arguments without quotes
   std::function<std::string()> make_call_id = {};  // empty: "call_0", "call_1" ...
 };
@@ -41,8 +44,8 @@ class AnswerParser {
   int call_count() const;
 
  private:
-  class Machine;
-  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<const AnswerParserOptions> options_;
+  std::unique_ptr<AnswerMachine> machine_;
 };
 
 }  // namespace quire::text

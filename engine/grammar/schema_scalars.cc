@@ -1,0 +1,251 @@
+// A lone keyword has a direct form; several are combined as automata.
+#include "engine/grammar/schema_scalars.h"
+
+#include <cmath>
+#include <optional>
+
+#include "engine/grammar/front_ends.h"
+#include "engine/grammar/product.h"
+#include "engine/grammar/schema_text.h"
+
+namespace quire::grammar {
+namespace {
+
+// Multiples between two bounds that are written out one by one.
+constexpr double kListedMax = 1000;
+constexpr std::int64_t kFactorMax = 1000;
+
+std::vector<std::string> texts_of(const Json& schema, const char* key) {
+  std::vector<std::string> out;
+  const Json* list = find_member(schema, key);
+  if (list == nullptr) return out;
+  for (const Json& value : *list) {
+    if (value.is_string()) out.push_back(value.get<std::string>());
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<int> read_count(const Json& schema, const char* key, int absent, const std::string& path) {
+  const Json* member = find_member(schema, key);
+  if (member == nullptr) return absent;
+  QUIRE_ASSIGN(const std::int64_t number,
+               json_integer(*member, path + "/" + key, 0, 1'000'000'000));
+  if (number > kCountMax) return schema_error(path + "/" + key, "{} exceeds {}", number, kCountMax);
+  return static_cast<int>(number);
+}
+
+Result<NodeId> ScalarSchemas::content(const std::string& pattern, const std::string& path) {
+  RegexOptions options;
+  options.match = RegexMatch::kSearch;
+  options.code_points = [&](std::vector<CodePointRange> ranges) {
+    return values_.escaped_code_points(std::move(ranges));
+  };
+  auto node = add_regex(grammar_, pattern, options, limits_);
+  if (!node) return schema_error(path, "{}", node.error().message);
+  return node;
+}
+
+Result<NodeId> ScalarSchemas::combine(NodeId a, bool without, NodeId b, const std::string& path) {
+  auto node = add_product(grammar_, a, without ? Combine::kWithout : Combine::kAnd, b);
+  if (!node) return schema_error(path, "{}", node.error().message);
+  return node;
+}
+
+Result<NodeId> ScalarSchemas::string(const Json& schema, const std::string& path) {
+  QUIRE_ASSIGN(const int min, read_count(schema, "minLength", 0, path));
+  QUIRE_ASSIGN(const int max, read_count(schema, "maxLength", kUnbounded, path));
+  if (max != kUnbounded && max < min) return grammar_.choice({});
+  std::vector<std::pair<std::string, std::string>> patterns;  // with their paths
+  if (const Json* pattern = find_member(schema, "pattern")) {
+    QUIRE_ASSIGN(const std::string text, json_string(*pattern, path + "/pattern"));
+    patterns.emplace_back(text, path + "/pattern");
+  }
+  for (const std::string& more : texts_of(schema, kMorePatterns)) {
+    patterns.emplace_back(more, path + "/pattern");
+  }
+  if (const Json* format = find_member(schema, "format")) {
+    QUIRE_ASSIGN(const std::string name, json_string(*format, path + "/format"));
+    const std::string_view known = format_pattern(name);
+    if (known.empty()) return schema_error(path + "/format", "\"{}\" is not supported", name);
+    patterns.emplace_back(known, path + "/format");
+  }
+  const std::vector<std::string> not_patterns = texts_of(schema, kNotPatterns);
+  const std::vector<std::string> except = texts_of(schema, kExcept);
+  const bool limited = min > 0 || max != kUnbounded;
+  if (patterns.empty() && not_patterns.empty() && !limited && !except.empty()) {
+    return values_.string_except(except);
+  }
+  if (patterns.empty() && not_patterns.empty() && except.empty()) {
+    return values_.string_of_length(min, max);
+  }
+  // One spelling for each text, so that the automata speak of the same texts.
+  NodeId node = grammar_.repeat(values_.escaped_code_points({{0, 0x10FFFF}}), min, max);
+  bool whole = !limited;
+  for (const auto& [pattern, where] : patterns) {
+    QUIRE_ASSIGN(const NodeId found, content(pattern, where));
+    if (whole) {
+      node = found;
+    } else {
+      QUIRE_ASSIGN(node, combine(node, false, found, where));
+    }
+    whole = false;
+  }
+  for (const std::string& pattern : not_patterns) {
+    QUIRE_ASSIGN(const NodeId found, content(pattern, path + "/not/pattern"));
+    QUIRE_ASSIGN(node, combine(node, true, found, path + "/not/pattern"));
+  }
+  for (const std::string& text : except) {
+    const std::string quoted = dump_json(Json(text));
+    const NodeId literal = grammar_.literal(quoted.substr(1, quoted.size() - 2));
+    QUIRE_ASSIGN(node, combine(node, true, literal, path + "/not"));
+  }
+  return values_.quoted(node);
+}
+
+Result<NodeId> ScalarSchemas::keys(const std::vector<std::string>& patterns,
+                                   const std::string& path) {
+  std::vector<NodeId> choices;
+  for (const std::string& pattern : patterns) {
+    QUIRE_ASSIGN(const NodeId found, content(pattern, path + "/patternProperties/" + pattern));
+    choices.push_back(values_.quoted(found));
+  }
+  return grammar_.choice(std::move(choices));
+}
+
+namespace {
+
+struct Bounds {
+  std::optional<Decimal> min, max;
+  bool min_excluded = false, max_excluded = false;
+};
+
+Result<std::optional<Decimal>> bound(const Json& schema, const char* key, const std::string& path) {
+  const Json* member = find_member(schema, key);
+  if (member == nullptr) return std::optional<Decimal>();
+  if (!member->is_number()) return schema_error(path + "/" + key, "must be a number");
+  const auto decimal = decimal_of(dump_json(*member));
+  if (!decimal) return schema_error(path + "/" + key, "{} has too many digits", dump_json(*member));
+  return std::optional(*decimal);
+}
+
+Result<Bounds> bounds_of(const Json& schema, const std::string& path) {
+  Bounds bounds;
+  QUIRE_ASSIGN(bounds.min, bound(schema, "minimum", path));
+  QUIRE_ASSIGN(bounds.max, bound(schema, "maximum", path));
+  QUIRE_ASSIGN(const auto above, bound(schema, "exclusiveMinimum", path));
+  QUIRE_ASSIGN(const auto below, bound(schema, "exclusiveMaximum", path));
+  if (above && (!bounds.min || compare(*above, *bounds.min) >= 0)) {
+    bounds.min = above;
+    bounds.min_excluded = true;
+  }
+  if (below && (!bounds.max || compare(*below, *bounds.max) <= 0)) {
+    bounds.max = below;
+    bounds.max_excluded = true;
+  }
+  return bounds;
+}
+
+}  // namespace
+
+// n | value exactly when the automaton of remainders ends at 0.
+Result<NodeId> ScalarSchemas::integer_multiples(std::int64_t factor, const std::string& path) {
+  if (factor > kFactorMax) {
+    return schema_error(path, "{} exceeds {} without both bounds", factor, kFactorMax);
+  }
+  const auto count = static_cast<std::size_t>(factor);
+  std::vector<RuleId> rules;
+  for (std::size_t r = 0; r < count; ++r) rules.push_back(grammar_.declare("remainder"));
+  const auto step = [&](std::size_t remainder, char digit) {
+    ByteSet set;
+    set.set(static_cast<unsigned char>(digit));
+    const std::size_t next = (remainder * 10 + static_cast<std::size_t>(digit - '0')) % count;
+    return grammar_.sequence({grammar_.bytes(set), grammar_.rule(rules[next])});
+  };
+  for (std::size_t r = 0; r < count; ++r) {
+    std::vector<NodeId> choices;
+    if (r == 0) choices.push_back(grammar_.empty());
+    for (char digit = '0'; digit <= '9'; ++digit) choices.push_back(step(r, digit));
+    grammar_.define(rules[r], grammar_.choice(std::move(choices)));
+  }
+  std::vector<NodeId> first;
+  for (char digit = '1'; digit <= '9'; ++digit) first.push_back(step(0, digit));
+  return grammar_.choice(
+      {grammar_.literal("0"), grammar_.sequence({grammar_.optional(grammar_.literal("-")),
+                                                 grammar_.choice(std::move(first))})});
+}
+
+Result<NodeId> ScalarSchemas::multiples(const Json& schema, bool integer, const std::string& path) {
+  const std::string here = path + "/multipleOf";
+  const Json& member = schema["multipleOf"];
+  if (!member.is_number() || !(member.get<double>() > 0)) {
+    return schema_error(here, "must be a number above 0");
+  }
+  const auto factor = decimal_of(dump_json(member));
+  if (!factor) return schema_error(here, "{} has too many digits", dump_json(member));
+  QUIRE_ASSIGN(const Bounds bounds, bounds_of(schema, path));
+  const double size = member.get<double>();
+  if (bounds.min && bounds.max) {
+    const double low = std::ceil(value_of(*bounds.min) / size);
+    const double high = std::floor(value_of(*bounds.max) / size);
+    if (high - low <= kListedMax && std::abs(low) < 1e9 && std::abs(high) < 1e9) {
+      std::vector<NodeId> choices;
+      for (auto i = static_cast<std::int64_t>(low) - 1; i <= static_cast<std::int64_t>(high) + 1;
+           ++i) {
+        const auto multiple = times(*factor, i);
+        if (!multiple || (integer && !multiple->fraction.empty())) continue;
+        const int below = compare(*multiple, *bounds.min), above = compare(*multiple, *bounds.max);
+        if (below < (bounds.min_excluded ? 1 : 0) || above > (bounds.max_excluded ? -1 : 0)) {
+          continue;
+        }
+        choices.push_back(grammar_.literal(spell(*multiple)));
+      }
+      return grammar_.choice(std::move(choices));
+    }
+  }
+  NodeId node = -1;
+  if (factor->fraction.empty()) {
+    QUIRE_ASSIGN(node, integer_multiples(static_cast<std::int64_t>(factor->whole), here));
+  } else if (!integer && factor->whole == 0 &&
+             factor->fraction.find_first_not_of('0') == factor->fraction.size() - 1 &&
+             factor->fraction.back() == '1') {
+    node = values_.number_with_digits(static_cast<int>(factor->fraction.size()));
+  } else {
+    return schema_error(here, "{} cannot be enforced without both bounds", dump_json(member));
+  }
+  if (!bounds.min && !bounds.max) return node;
+  Json rest = schema;
+  rest.erase("multipleOf");
+  QUIRE_ASSIGN(const NodeId range, number(rest, integer, path));
+  return combine(node, false, range, here);
+}
+
+Result<NodeId> ScalarSchemas::number(const Json& schema, bool integer, const std::string& path) {
+  NodeId node = -1;
+  if (const Json* except = find_member(schema, kExcept)) {
+    Json rest = schema;
+    rest.erase(kExcept);
+    QUIRE_ASSIGN(node, number(rest, integer, path));
+    for (const Json& value : *except) {
+      if (!value.is_number()) continue;
+      // 1, 1.0 and 1e0 are one number: only integers have one spelling here.
+      if (!integer) return schema_error(path + "/not", "cannot be enforced for numbers");
+      const auto decimal = decimal_of(dump_json(value));
+      if (!decimal || !decimal->fraction.empty()) continue;
+      QUIRE_ASSIGN(node, combine(node, true, grammar_.literal(spell(*decimal)), path + "/not"));
+    }
+    return node;
+  }
+  if (find_member(schema, "multipleOf") != nullptr) return multiples(schema, integer, path);
+  QUIRE_ASSIGN(const Bounds bounds, bounds_of(schema, path));
+  if (!bounds.min && !bounds.max) return integer ? values_.integer() : values_.number();
+  JsonValues::NumberBounds wanted;
+  wanted.min = bounds.min;
+  wanted.max = bounds.max;
+  wanted.min_excluded = bounds.min_excluded;
+  wanted.max_excluded = bounds.max_excluded;
+  return integer ? values_.integer_between(wanted) : values_.number_between(wanted);
+}
+
+}  // namespace quire::grammar
