@@ -28,7 +28,8 @@ Result<Generator> open_generator(const Options& options) {
   Generator generator;
   QUIRE_ASSIGN(const std::string folder, find_model(options));
   if (!options.raw) {
-    QUIRE_ASSIGN(generator.render, server::load_chat_renderer(folder));
+    QUIRE_ASSIGN(server::LoadedChat chat, server::load_chat(folder));
+    generator.render = std::move(chat.render);
     if (!generator.render && !options.system.empty()) {
       return fail(ErrorCode::kUnsupported, "--system: {} has no chat template", folder);
     }

@@ -161,13 +161,13 @@ Result<Answer> run_request(engine::Engine& engine, engine::GenerateRequest reque
 
 Result<std::unique_ptr<ChatBackend>> open_local_backend(const Options& options) {
   QUIRE_ASSIGN(const std::string folder, find_model(options));
-  QUIRE_ASSIGN(server::ChatRenderer render, server::load_chat_renderer(folder));
-  if (!render) {
+  QUIRE_ASSIGN(server::LoadedChat chat, server::load_chat(folder));
+  if (!chat.render) {
     return fail(ErrorCode::kUnsupported,
                 "{} has no chat template; quire generate --raw continues plain text", folder);
   }
   QUIRE_ASSIGN(auto engine, load_engine(options, folder));
-  return std::make_unique<LocalBackend>(std::move(engine), std::move(render),
+  return std::make_unique<LocalBackend>(std::move(engine), std::move(chat.render),
                                         options.settings.engine.model);
 }
 
