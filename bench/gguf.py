@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns a bf16 checkpoint of tools/make_checkpoint.py into a GGUF file, so that llama.cpp runs the same weights.
+"""Turns a bf16 checkpoint of tools/make_checkpoint.py into a GGUF file for llama.cpp.
 
     bench/gguf.py DIR FILE.gguf
 

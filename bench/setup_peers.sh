@@ -3,6 +3,7 @@
 #
 # Usage: bench/setup_peers.sh [DIR]      DIR defaults to ~/.cache/quire-peers
 #
+# OpenVINO GenAI comes from Python's registry into a virtual environment.
 # llama.cpp is taken as Debian sid ships it, in a chroot of its own: a pinned binary that picks its
 # code for this machine's instruction sets at run time.
 set -eu
@@ -30,6 +31,11 @@ if [ ! -x "$root/usr/bin/llama-batched-bench" ]; then
   chroot "$root" apt-get -o Acquire::Check-Valid-Until=false update -qq
   chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
     --no-install-recommends llama.cpp llama.cpp-tools-extra
+fi
+# Optional: the suite compares with it only where it is there. It reads the GGUF files of llama.cpp.
+if [ ! -x "$peers/openvino/bin/python" ]; then
+  python3 -m venv "$peers/openvino"
+  "$peers/openvino/bin/pip" install -q openvino-genai || rm -rf "$peers/openvino"
 fi
 mkdir -p "$root/models" "$root/proc" "$root/dev"
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"

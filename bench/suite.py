@@ -6,8 +6,9 @@
     bench/suite.py --scenarios S1,S3 --formats int4 --rounds 5 --results DIR
     bench/report.py DIR docs/performance.md     # tables and charts
 
-Needs build/quire, build/bench_probe and build/kernel_bench. Random checkpoints are made on first use (tools/make_checkpoint.py, by a
-Python that has numpy: --python). The scenarios are described in bench/suite_scenarios.py.
+Needs build/quire, build/bench_probe and build/kernel_bench, and a machine with nothing else to do.
+Random checkpoints are made on first use (tools/make_checkpoint.py, by a Python that has numpy:
+--python). The scenarios are described in bench/suite_scenarios.py.
 """
 import argparse
 import dataclasses
@@ -33,6 +34,7 @@ class Setup:
     """What the engines need to know to be started."""
     quire: str
     root: pathlib.Path  # of the peers' chroot
+    openvino: pathlib.Path  # its Python, which may not be there
     models: pathlib.Path
     logs: pathlib.Path
     shape: str
@@ -110,7 +112,7 @@ def parse_arguments():
     parser.add_argument("--tries", type=int, default=0,
                         help="turns at most, for lack of undisturbed ones [rounds + 2]")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter cases")
+    parser.add_argument("--quick", action="store_true", help="the cases of the targets only")
     parser.add_argument("--no-peers", action="store_true", help="Quire alone")
     parser.add_argument("--python", default=sys.executable, help="a Python with numpy")
     parser.add_argument("--quire-flag", action="append", default=[],
@@ -196,9 +198,11 @@ def main():
     if not options.no_peers and not (root / "usr/bin/llama-batched-bench").exists():
         sys.exit(f"suite.py: no llama.cpp in {root}: bench/setup_peers.sh {options.peers}, "
                  "or --no-peers")
-    setup = Setup(options.quire, root, options.models, logs, options.shape, options.threads,
-                  options.python, options.quire_flag, not options.no_peers,
-                  suite_measure.Children())
+    setup = Setup(
+        quire=options.quire, root=root, openvino=options.peers / "openvino/bin/python",
+        models=options.models, logs=logs, shape=options.shape, threads=options.threads,
+        python=options.python, quire_flags=options.quire_flag, peers=not options.no_peers,
+        children=suite_measure.Children())
     for name in options.scenarios:
         if name == "K":
             run_kernels(options, setup)

@@ -8,6 +8,9 @@ import time
 import urllib.error
 import urllib.request
 
+from suite_floor import kv_token_bytes
+
+OPENVINO_SCRIPT = pathlib.Path(__file__).resolve().parent / "openvino_latency.py"
 START_SECONDS = 600
 RUN_SECONDS = 3600
 # Room for one sequence beyond its tokens: llama.cpp pads, and the last token is stored too.
@@ -44,6 +47,12 @@ class Engine:
                  "hog" if hog else "", tag]
         self.name = " ".join(word for word in words if word)
         self.server = None
+
+    @staticmethod
+    def knows(setup, weight_format):
+        """Whether this engine is installed and runs the format."""
+        del setup, weight_format
+        return True
 
     def describe(self):
         return {"name": self.name, "kind": self.kind, "format": self.format.name, "kv": self.kv}
@@ -195,6 +204,30 @@ class Llama(Engine):
                  str(slots), "-c", str(slots * tokens)], stdout=file, stderr=file)
         wait_healthy(self.server, f"http://127.0.0.1:{port}", self.log_path())
         return f"http://127.0.0.1:{port}"
+
+
+class OpenVino(Engine):
+    """OpenVINO GenAI from the same GGUF file, offline only; it reads no bf16 GGUF."""
+    kind = "openvino"
+    KV = {"bf16": "f16", "int8": "u8"}
+
+    @staticmethod
+    def knows(setup, weight_format):
+        return setup.openvino.exists() and weight_format != "bf16"
+
+    def latency(self, sequences, input_tokens, output_tokens, extra=()):
+        del extra
+        config = self.setup.config()
+        path = self.setup.root / "models" / f"{self.setup.shape}-{self.format.gguf}.gguf"
+        tokens = sequences * (input_tokens + output_tokens + SLACK_TOKENS)
+        gib = 1 + int(2 * tokens * kv_token_bytes(config, "bf16")) // 2**30
+        out = self.setup.children.output(
+            [str(self.setup.openvino), str(OPENVINO_SCRIPT), "--gguf", str(path), "--sequences",
+             str(sequences), "--input-tokens", str(input_tokens), "--output-tokens",
+             str(output_tokens), "--threads", str(self.setup.threads), "--vocab",
+             str(config["vocab_size"]), "--kv", self.KV[self.kv], "--kv-gib", str(gib)],
+            RUN_SECONDS)
+        return json.loads(out.splitlines()[-1])
 
 
 class Load:

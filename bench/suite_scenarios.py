@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from suite_engines import RUN_SECONDS, Llama, Load, Quire
+from suite_engines import RUN_SECONDS, Llama, Load, OpenVino, Quire
 from suite_measure import Case, Metric
 
 PREFILL = Metric("prefill", "tok/s")
@@ -17,6 +17,7 @@ TTFT_P99 = Metric("ttft_p99", "ms", False)
 ITL_P50 = Metric("itl_p50", "ms", False)
 ITL_P99 = Metric("itl_p99", "ms", False)
 ITL_MAX = Metric("itl_max", "ms", False)
+OFFLINE_PEERS = (Llama, OpenVino)
 SERVER = [OUT, REQUESTS, TTFT_P50, TTFT_P99, ITL_P50, ITL_P99, ITL_MAX]
 GAP_WORK = dict(requests=8, concurrency=8, input_tokens=32, output_tokens=320)
 
@@ -28,14 +29,15 @@ class Scenario:
     shape: str = ""  # the run's own when empty
 
 
-def contestants(setup, options, formats=None, **facts):
-    """Quire and its peer in each format, and the pairs to compare."""
+def contestants(setup, options, formats=None, peers=(Llama,), **facts):
+    """Quire and its peers in each format, and the pairs to compare."""
     engines, pairs = [], []
     for name in formats or options.formats:
-        engines.append(Quire(setup, name, **facts))
-        if setup.peers:
-            engines.append(Llama(setup, name, **facts))
-            pairs.append((engines[-2].name, engines[-1].name))
+        own = Quire(setup, name, **facts)
+        others = [peer(setup, name, **facts) for peer in peers
+                  if setup.peers and peer.knows(setup, name)]
+        engines += [own, *others]
+        pairs += [(own.name, other.name) for other in others]
     return engines, pairs
 
 
@@ -95,7 +97,7 @@ def load_case(name, engines, pairs, setup, urls, flags):
 
 
 def s1_single(setup, options, run_case):
-    engines, pairs = contestants(setup, options)
+    engines, pairs = contestants(setup, options, peers=OFFLINE_PEERS)
     run_case(latency_case(engines, pairs, 1, (512, 128)))
     if setup.peers:
         name = options.formats[0]
@@ -109,23 +111,24 @@ def s1_single(setup, options, run_case):
 
 
 def s2_batched(setup, options, run_case):
-    shapes = [(n, (128, 64)) for n in (1, 4, 8, 16, 32)] + [(n, (1024, 32)) for n in (1, 4, 8, 16)]
-    if options.quick:
-        shapes = [(8, (128, 64)), (16, (128, 64))]
-    for sequences, lengths in shapes:
-        formats = options.formats if lengths[0] == 128 else options.formats[:1]
-        run_case(latency_case(*contestants(setup, options, formats), sequences, lengths))
-        if lengths[0] == 1024 and sequences == 16:
-            both = contestants(setup, options, formats, kv="int8")
-            run_case(dataclasses.replace(latency_case(*both, sequences, lengths),
-                                         name="16 x 1024 / 32, KV int8"))
+    first = options.formats[:1]
+    for sequences in (16, 32) if options.quick else (1, 4, 8, 16, 32):
+        formats = first if options.quick else options.formats
+        both = contestants(setup, options, formats, OFFLINE_PEERS)
+        run_case(latency_case(*both, sequences, (128, 64)))
+    for sequences in () if options.quick else (1, 4, 8, 16):
+        both = contestants(setup, options, first, OFFLINE_PEERS)
+        run_case(latency_case(*both, sequences, (1024, 32)))
+    both = contestants(setup, options, first, OFFLINE_PEERS, kv="int8")
+    case = latency_case(*both, 16, (1024, 32))
+    run_case(dataclasses.replace(case, name=f"{case.name}, KV int8"))
 
 
 def s3_closed(setup, options, run_case):
     engines, pairs = contestants(setup, options, options.formats[:1])
     shapes = [(n, lengths) for lengths in ((128, 64), (512, 64), (1024, 128)) for n in (1, 4, 16)]
     if options.quick:
-        shapes = [(16, (128, 64)), (16, (512, 64))]
+        shapes = [(16, (512, 64))]
     with servers(engines, 16, 1280) as urls:
         for streams, (input_tokens, output_tokens) in shapes:
             flags = dict(concurrency=streams, requests=2 * streams, input_tokens=input_tokens,

@@ -18,7 +18,8 @@ constexpr std::string_view kErrorSchema = R"({"type":"object","required":["error
   "message":{"type":"string"},"type":{"type":"string"},"param":{"type":["string","null"]},
   "code":{"type":["string","null"]}}}}})";
 constexpr std::string_view kAnthropicErrorSchema = R"({"type":"object","required":["type","error"],
-  "properties":{"type":{"const":"error"},"error":{"type":"object","required":["type","message"]}}})";
+  "properties":{"type":{"const":"error"},
+  "error":{"type":"object","required":["type","message"]}}})";
 
 Json parsed(std::string_view text) { return parse_json(text).value(); }
 

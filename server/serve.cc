@@ -14,9 +14,6 @@
 #include "server/chat_renderer.h"
 #include "server/info_endpoints.h"
 #include "server/service.h"
-#include "server/settings.h"
-
-extern char** environ;
 
 namespace quire::server {
 namespace {
@@ -62,13 +59,6 @@ class Signals {
  private:
   sigset_t set_{};
 };
-
-LogLevel level_of(const std::string& name) {
-  if (name == "debug") return LogLevel::kDebug;
-  if (name == "warning") return LogLevel::kWarning;
-  if (name == "error") return LogLevel::kError;
-  return name == "off" ? LogLevel::kOff : LogLevel::kInfo;
-}
 
 Result<HttpServerOptions> http_options(const Settings& settings) {
   HttpServerOptions options;
@@ -209,31 +199,16 @@ class Program {
 
 }  // namespace
 
-int run_serve(std::span<const std::string> arguments) {
-  std::vector<std::string> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-  const ParsedSettings parsed = parse_settings(arguments, environment);
-  if (parsed.help) {
-    write_all(STDOUT_FILENO, settings_help());
-    return kExitOk;
-  }
-  for (const std::string& error : parsed.errors) write_all(STDERR_FILENO, "quire: " + error + "\n");
-  if (!parsed.errors.empty()) {
-    write_all(STDERR_FILENO, "quire: see quire serve --help\n");
-    return kExitUsage;
-  }
-  set_log(level_of(parsed.settings.log_level),
-          parsed.settings.log_format == "json" ? LogFormat::kJson : LogFormat::kText);
-  for (const std::string& warning : parsed.warnings) log(LogLevel::kWarning, "{}", warning);
-  auto access = load_access(parsed.settings);
-  auto options = http_options(parsed.settings);
+int run_serve(const Settings& settings) {
+  auto access = load_access(settings);
+  auto options = http_options(settings);
   for (const Error* error :
        {access ? nullptr : &access.error(), options ? nullptr : &options.error()}) {
     if (error == nullptr) continue;
     write_all(STDERR_FILENO, "quire: " + error->message + "\n");
     return kExitUsage;
   }
-  return Program(parsed.settings, std::move(*access), std::move(*options)).run();
+  return Program(settings, std::move(*access), std::move(*options)).run();
 }
 
 }  // namespace quire::server

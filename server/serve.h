@@ -1,8 +1,7 @@
-// `quire serve`: from flags to an exit status.
+// The server as a program: from settings to an exit status.
 #pragma once
 
-#include <span>
-#include <string>
+#include "server/settings.h"
 
 namespace quire::server {
 
@@ -13,6 +12,6 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitSignal = 128;  // plus the signal's number: a second signal cut work off
 
 // Serves until a signal. The ready line is the only thing on standard output.
-int run_serve(std::span<const std::string> arguments);
+int run_serve(const Settings& settings);
 
 }  // namespace quire::server

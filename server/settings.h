@@ -1,17 +1,16 @@
 // Every setting of the server, described once: flags, environment, --help, validation and /props
-// come from the table in settings.cc.
+// come from the table in settings_table.cc.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/error.h"
 #include "engine/config.h"
+#include "server/flags.h"
 #include "server/http_types.h"
 
 namespace quire::server {
@@ -44,26 +43,13 @@ struct Settings {
   double watchdog_s = 60;
   bool strict_fields = false;
   bool receipts = false;
+  int parallel_size = 1;  // accepted for the scripts that name it; nothing else is possible
   std::string log_level = "info";
   std::string log_format = "text";
 };
 
-// Where a setting's value lies.
-// A list's entries add up, from the environment and from every time its flag is given.
-using SettingPlace =
-    std::variant<std::string*, int*, std::int64_t*, double*, bool*, std::vector<std::string>*>;
-
-struct SettingSpec {
-  std::string_view name;     // "max-num-seqs": --max-num-seqs, QUIRE_MAX_NUM_SEQS
-  std::string_view aliases;  // further names, separated by spaces; one letter: -t
-  std::string_view group;
-  std::string_view value;  // how --help calls the value; empty for switches
-  std::string_view help;
-  double min = 0, max = 0;        // numbers
-  std::string_view choices = {};  // texts: the allowed ones, separated by spaces
-  SettingPlace (*place)(Settings&) = nullptr;
-  bool secret = false;  // never shown
-};
+// A row of the table; its place takes a Settings*.
+using SettingSpec = FlagSpec;
 
 std::span<const SettingSpec> setting_specs();
 
@@ -74,13 +60,15 @@ struct ParsedSettings {
   bool help = false;
 };
 
-// Precedence: flags, then environment ("NAME=value" entries), then defaults. A lone word is the
-// model's folder.
+// Rows of the table by group, in the order of the groups (words); empty: all rows.
+std::vector<const FlagSpec*> setting_rows(std::string_view groups = {});
+
+// What only all settings together can get wrong; the errors name the flags.
+std::vector<std::string> check_settings(const Settings& settings);
+
+// Flags, environment and config file of `serve` (see parse_flags). A lone word is the model.
 ParsedSettings parse_settings(std::span<const std::string> arguments,
                               std::span<const std::string> environment);
-
-// The text of `quire serve --help`.
-std::string settings_help();
 
 // Name and value of every setting, for the banner and /props.
 std::vector<std::pair<std::string, std::string>> list_settings(const Settings& settings);

@@ -9,35 +9,38 @@ namespace {
 constexpr double kIntMax = std::numeric_limits<int>::max();
 constexpr double kTokensMax = 1e12;
 
-#define QUIRE_PLACE(member) [](Settings& settings) -> SettingPlace { return &settings.member; }
+#define QUIRE_PLACE(member) \
+  [](void* settings) -> FlagPlace { return &static_cast<Settings*>(settings)->member; }
 
 constexpr SettingSpec kSpecs[] = {
-    {"model", "m", "Model", "DIR", "folder of the checkpoint", 0, 0, "", QUIRE_PLACE(engine.model)},
-    {"served-model-name", "alias a", "Model", "NAMES",
+    {"model", "m", "Model", "MODEL",
+     "folder of the checkpoint, its .safetensors file, or org/repo[@revision]", 0, 0, "",
+     QUIRE_PLACE(engine.model)},
+    {"served-model-name", "alias a", "Server", "NAMES",
      "names the API answers to, separated by commas; default: the folder's name", 0, 0, "",
      QUIRE_PLACE(served_model_name)},
-    {"task", "", "Model", "TASK",
+    {"task", "", "Server", "TASK",
      "what the model is for besides generating; auto: what its modules.json says", 0, 0,
      "auto generate embed rerank", QUIRE_PLACE(task)},
-    {"pooling", "", "Model", "KIND", "how an embedding model makes one vector of a text", 0, 0,
+    {"pooling", "", "Server", "KIND", "how an embedding model makes one vector of a text", 0, 0,
      "auto last mean cls", QUIRE_PLACE(pooling)},
-    {"dtype", "", "Model", "TYPE",
-     "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0, "auto f32 bf16",
-     QUIRE_PLACE(engine.dtype)},
-    {"quantization", "", "Model", "KIND",
+    {"dtype", "", "Loading", "TYPE",
+     "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0,
+     "auto f32|float32|float bf16|bfloat16", QUIRE_PLACE(engine.dtype)},
+    {"quantization", "", "Loading", "KIND",
      "quantize the matrices of a float checkpoint at load: int8 (a scale for each row) or int4 "
      "(affine, groups of 64)",
      0, 0, "none int8 int4", QUIRE_PLACE(engine.quantization)},
-    {"max-model-len", "ctx-size c", "Model", "TOKENS",
+    {"max-model-len", "ctx-size c", "Loading", "TOKENS",
      "longest sequence; 0: what the model says, within memory", 0, kTokensMax, "",
      QUIRE_PLACE(engine.max_model_len)},
-    {"allow-unknown-config", "", "Model", "", "load a config.json with keys that no one reads", 0,
+    {"allow-unknown-config", "", "Loading", "", "load a config.json with keys that no one reads", 0,
      0, "", QUIRE_PLACE(engine.allow_unknown_config)},
 
-    {"tool-call-parser", "", "Model", "NAME",
+    {"tool-call-parser", "", "Server", "NAME",
      "how the model writes tool calls: auto (by its chat template), none, or a format's name", 0, 0,
      "", QUIRE_PLACE(tool_call_parser)},
-    {"reasoning-parser", "", "Model", "NAME",
+    {"reasoning-parser", "", "Server", "NAME",
      "how the model writes its reasoning: auto (by its chat template), none, or a format's name", 0,
      0, "", QUIRE_PLACE(reasoning_parser)},
 
@@ -45,7 +48,7 @@ constexpr SettingSpec kSpecs[] = {
      "memory of the KV cache: bytes with K, M or G, a share of memory (30%), or auto", 0, 0, "",
      QUIRE_PLACE(engine.kv_cache_memory)},
     {"kv-cache-dtype", "", "Memory", "TYPE", "type of the cached keys and values", 0, 0,
-     "auto f32 bf16 int8", QUIRE_PLACE(engine.kv_cache_dtype)},
+     "auto f32|float32|float bf16|bfloat16 int8", QUIRE_PLACE(engine.kv_cache_dtype)},
     {"block-size", "", "Memory", "TOKENS", "tokens per page", 16, 64, "16 32 48 64",
      QUIRE_PLACE(engine.block_size)},
     {"enable-prefix-caching", "prefix-cache", "Memory", "",
@@ -64,7 +67,7 @@ constexpr SettingSpec kSpecs[] = {
     {"step-target-ms", "", "Scheduling", "MS", "how long a step with prefill may take", 1, 60'000,
      "", QUIRE_PLACE(engine.step_target_ms)},
     {"speculation", "spec", "Scheduling", "KIND", "how tokens are guessed ahead", 0, 0,
-     "none ngram", QUIRE_PLACE(engine.speculation)},
+     "none|off ngram", QUIRE_PLACE(engine.speculation)},
     {"max-draft-tokens", "", "Scheduling", "N", "guesses per sequence and step", 0, 64, "",
      QUIRE_PLACE(engine.max_draft_tokens)},
 
@@ -72,6 +75,13 @@ constexpr SettingSpec kSpecs[] = {
      "", QUIRE_PLACE(engine.threads)},
     {"isa", "", "Processor", "ISA", "instruction set of the kernels", 0, 0,
      "auto scalar avx2 avx512", QUIRE_PLACE(engine.isa)},
+
+    {"tensor-parallel-size", "tp", "Processor", "N",
+     "Quire computes in one process; --threads says how many cores it uses", 1, 1, "",
+     QUIRE_PLACE(parallel_size)},
+    {"pipeline-parallel-size", "pp", "Processor", "N",
+     "Quire computes in one process; --threads says how many cores it uses", 1, 1, "",
+     QUIRE_PLACE(parallel_size)},
 
     {"host", "", "Server", "ADDRESS", "address to listen on", 0, 0, "", QUIRE_PLACE(host)},
     {"port", "", "Server", "N", "port to listen on; 0: the system picks one", 0, 65535, "",
@@ -121,9 +131,9 @@ constexpr SettingSpec kSpecs[] = {
      QUIRE_PLACE(heartbeat_s)},
     {"watchdog", "", "Server", "S", "longest step before /health says 503", 0.1, 1e6, "",
      QUIRE_PLACE(watchdog_s)},
-    {"log-level", "", "Server", "LEVEL", "what is written to standard error", 0, 0,
+    {"log-level", "", "Log", "LEVEL", "what is written to standard error", 0, 0,
      "debug info warning error off", QUIRE_PLACE(log_level)},
-    {"log-format", "", "Server", "FORMAT", "how it is written", 0, 0, "text json",
+    {"log-format", "", "Log", "FORMAT", "how it is written", 0, 0, "text json",
      QUIRE_PLACE(log_format)},
 
     {"debug-preempt-every", "", "Debugging", "STEPS", "preempt a sequence every so many steps", 0,

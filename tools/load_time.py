@@ -5,7 +5,8 @@
 
 Each round reads all .safetensors files once with large preads (so that they come from the page cache, and to
 know how fast that is), then starts `quire serve` on the folder without its tokenizer and waits for the ready
-line. Printed: seconds, GB/s of file bytes, the bytes of the weights, and the server's peak resident memory.
+line. Printed: seconds, GB/s of file bytes, processor seconds (which other processes on the machine hardly change),
+and the server's peak resident memory.
 """
 import argparse
 import os
@@ -33,7 +34,9 @@ def start(binary, folder, flags):
     with Server(binary, "--max-model-len", "1024", "--kv-cache-memory", "256M", *flags, model=folder) as server:
         seconds = time.perf_counter() - began
         status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
-        return seconds, int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+        ticks = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        processor = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        return seconds, processor, int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
 
 
 def main():
@@ -51,9 +54,9 @@ def main():
         size = sum(f.stat().st_size for f in files)
         for _ in range(options.rounds):
             read = read_all(files)
-            seconds, peak = start(options.binary, bare, options.flags)
+            seconds, processor, peak = start(options.binary, bare, options.flags)
             print(f"{size / 1e9:.2f} GB: read in {read:.2f} s ({size / read / 1e9:.1f} GB/s, one thread), loaded and "
-                  f"ready in {seconds:.2f} s ({size / seconds / 1e9:.1f} GB/s), peak memory {peak / 1e9:.2f} GB")
+                  f"ready in {seconds:.2f} s ({size / seconds / 1e9:.1f} GB/s) with {processor:.2f} s of processor time, peak memory {peak / 1e9:.2f} GB")
 
 
 if __name__ == "__main__":

@@ -63,34 +63,40 @@ struct Bf16Form : Bf16Tiles {
   }
 };
 
+// Scales and biases of the lanes of P panels in one group.
+template <int P>
+struct GroupScales {
+  Vec scale[P], bias[P];
+};
+
 // Sums of f32 products with quantized weights, each widened first.
 template <class Codes>
 struct CodedForm : FloatTiles<1> {
-  // Byte `kByte` of the words at `offset`, times x of k.
+  // acc += x[k] times the codes at bits [kShift, ...) of the words at byte `at` of the panels.
   template <int kShift, int R, int P>
-  static QUIRE_INLINE void step(const TileInput<R, P>& in, std::int64_t offset, std::int64_t k,
-                                const Vec (&scale)[P], const Vec (&bias)[P], Vec (&acc)[R][P]) {
+  static QUIRE_INLINE void step(const TileInput<R, P>& in, std::int64_t at, std::int64_t k,
+                                const GroupScales<P>& group, Vec (&acc)[R][P]) {
     Vec w[P];
     for (int p = 0; p < P; ++p) {
       const VecI code =
-          bit_and(shift_right<kShift>(load_words(in.w[p] + offset)), splat_bits<Vec>(Codes::kMask));
+          bit_and(shift_right<kShift>(load_words(in.w[p] + at)), splat_bits<Vec>(Codes::kMask));
       if constexpr (Codes::kHasBias) {
-        w[p] = madd(to_float(code), scale[p], bias[p]);
+        w[p] = madd(to_float(code), group.scale[p], group.bias[p]);
       } else {
-        w[p] = mul(to_float(sub(code, splat_bits<Vec>(128))), scale[p]);
+        w[p] = mul(to_float(sub(code, splat_bits<Vec>(128))), group.scale[p]);
       }
     }
     add_products(in, k, w, acc);
   }
 
-  // The k of one word of codes, at `shift` bits within each byte.
+  // The four codes of each lane from kShift on; there may be fewer columns.
   template <int kShift, int R, int P>
-  static QUIRE_INLINE void quad(const TileInput<R, P>& in, std::int64_t offset, std::int64_t k,
-                                const Vec (&scale)[P], const Vec (&bias)[P], Vec (&acc)[R][P]) {
-    step<kShift>(in, offset, k, scale, bias, acc);
-    if (k + 1 < in.cols()) step<kShift + 8>(in, offset, k + 1, scale, bias, acc);
-    if (k + 2 < in.cols()) step<kShift + 16>(in, offset, k + 2, scale, bias, acc);
-    if (k + 3 < in.cols()) step<kShift + 24>(in, offset, k + 3, scale, bias, acc);
+  static QUIRE_INLINE void quad(const TileInput<R, P>& in, std::int64_t at, std::int64_t k,
+                                const GroupScales<P>& group, Vec (&acc)[R][P]) {
+    step<kShift>(in, at, k, group, acc);
+    if (k + 1 < in.cols()) step<kShift + 8>(in, at, k + 1, group, acc);
+    if (k + 2 < in.cols()) step<kShift + 16>(in, at, k + 2, group, acc);
+    if (k + 3 < in.cols()) step<kShift + 24>(in, at, k + 3, group, acc);
   }
 
   template <int R, int P, bool kAhead>
@@ -98,23 +104,30 @@ struct CodedForm : FloatTiles<1> {
     clear(acc);
     const Groups groups(*in.m->w, Codes::kHasBias);
     for (std::int64_t g = 0; g < groups.count; ++g) {
-      const std::int64_t block = g * groups.block_bytes, begin = g * groups.length;
-      Vec scale[P], bias[P];
-      for (int p = 0; p < P; ++p) {
-        const std::byte* at = in.w[p] + groups.scales_at(g);
-        scale[p] = load_scales(at, groups.scale_dtype);
-        bias[p] =
-            Codes::kHasBias ? load_scales(at + groups.scale_bytes, groups.scale_dtype) : zero();
-      }
-      const std::int64_t end = groups.end(g), words = Codes::words(end - begin);
+      GroupScales<P> group;
+      load_group(in, groups, g, group);
+      const std::int64_t at = g * groups.block_bytes, begin = g * groups.length;
+      const std::int64_t words = Codes::words(groups.end(g) - begin);
       for (std::int64_t j = 0; j < words; ++j) {
-        call_ahead<kAhead>(in, block + j * 64);
-        quad<0>(in, block + j * 64, begin + 4 * j, scale, bias, acc);
+        call_ahead<kAhead>(in, at + j * 64);
+        quad<0>(in, at + j * 64, begin + 4 * j, group, acc);
       }
-      for (std::int64_t j = 0; Codes::kNibbles && j < words; ++j) {
-        quad<Codes::kNibbles ? 4 : 0>(in, block + j * 64, begin + 4 * (words + j), scale, bias,
-                                      acc);
+      if constexpr (Codes::kNibbles) {
+        for (std::int64_t j = 0; j < words; ++j)
+          quad<4>(in, at + j * 64, begin + 4 * (words + j), group, acc);
       }
+    }
+  }
+
+ private:
+  template <int R, int P>
+  static QUIRE_INLINE void load_group(const TileInput<R, P>& in, const Groups& groups,
+                                      std::int64_t g, GroupScales<P>& group) {
+    for (int p = 0; p < P; ++p) {
+      const std::byte* at = in.w[p] + groups.scales_at(g);
+      group.scale[p] = load_scales(at, groups.scale_dtype);
+      group.bias[p] =
+          Codes::kHasBias ? load_scales(at + groups.scale_bytes, groups.scale_dtype) : zero();
     }
   }
 };

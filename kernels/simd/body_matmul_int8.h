@@ -4,10 +4,9 @@
 
 template <class Codes>
 struct Int8Form : CodeTiles<Codes> {
-  // The constant that the integer dot product of a group starts at, over the sum of x's codes: the
-  // contract takes 128 off the codes of kInt8, the instructions off all that they see as signed.
-  static constexpr int kOffset =
-      (Codes::kHasBias ? 0 : -128) + (kSignedCodes && !Codes::kNibbles ? 128 : 0);
+  // What the integer dot product of a group starts at, over the sum of x's codes: the contract
+  // takes 128 off the codes of kInt8, which the instructions see as they are stored.
+  static constexpr int kOffset = Codes::kHasBias ? 0 : -128;
 
   // Where a row of x keeps the numbers of its groups.
   struct Numbers {

@@ -40,9 +40,6 @@ QUIRE_INLINE void add_pairs(const TileInput<R, P>& in, std::int64_t at, Vec (&ac
   add_elements<0>(in, at, acc);
 }
 
-// Codes of weights count as they are, unsigned.
-inline constexpr bool kSignedCodes = false;
-
 QUIRE_INLINE __m256i splat_quad(const std::byte* p) {
   return _mm256_set1_epi32(*reinterpret_cast<const int*>(p));
 }

@@ -35,9 +35,6 @@ QUIRE_INLINE void add_pairs(const TileInput<R, P>& in, std::int64_t at, Vec (&ac
   }
 }
 
-// vpdpbusd takes the codes of weights as they are, unsigned.
-inline constexpr bool kSignedCodes = false;
-
 // acc + four products of bytes in each lane. Not the intrinsic: g++ 12 copies its sums from
 // register to register, two moves for each product.
 QUIRE_INLINE __m512i add_quads(__m512i codes, __m512i x, __m512i acc) {

@@ -123,7 +123,9 @@ TEST_P(PoolingModel, SamePromptSameBits) {
     }
     for (std::size_t i = 0; i < crowd.size(); ++i) {
       const auto embedding = crowd[i].get().embedding;
-      if (i % 2 == 1) EXPECT_EQ(embedding, alone);
+      if (i % 2 == 1) {
+        EXPECT_EQ(embedding, alone);
+      }
     }
     EXPECT_EQ(chunked.pool(golden, longest, kind).get().embedding, alone);
     EXPECT_EQ(chunked.pool(golden, longest, kind).get().embedding, alone) << "with a warm cache";

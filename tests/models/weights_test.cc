@@ -94,7 +94,7 @@ TEST(MemoryLayout, LayersOfOneWindowShareAGroup) {
   EXPECT_EQ(layout.groups[0].window, 16);
   EXPECT_EQ(layout.groups[1].layers, (std::vector<int>{1}));
   EXPECT_EQ(layout.groups[1].window, 0);
-  const std::int64_t layer_bytes = 2 * (24 + 24) * 4 * 32;
+  const std::int64_t layer_bytes = 2 * (24 + 32) * 4 * 32;  // values padded to sixteens
   EXPECT_EQ(layout.kv[2].layer_offset, layer_bytes);
   EXPECT_EQ(layout.groups[0].token_bytes() * 32, 2 * layer_bytes);
 }
