@@ -179,7 +179,7 @@ class PageTest(unittest.TestCase):
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
-    def until(self, condition, seconds=20):
+    def until(self, condition, seconds=60):
         return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: condition())
 
     def idle(self):
@@ -305,8 +305,9 @@ class PageTest(unittest.TestCase):
 
     def test_hostile_answers_stay_text(self):
         server = ScriptedServer(self.url)
+        self.open(server.url)
         for text in HOSTILE:
-            self.open(server.url)
+            self.id("new-chat").click()
             half = len(text) // 2
             server.script = [[{"content": text[:half]}, {"reasoning_content": text[:500]}, {"content": text[half:]}]]
             self.say("x")
