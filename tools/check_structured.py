@@ -64,7 +64,7 @@ def main():
     for number in range(count):
         schema = random_schema(rng)
         body = {"messages": [{"role": "user", "content": "Tell me something."}], "temperature": rng.choice([0, 1, 2]),
-                "seed": number, "max_tokens": 800,
+                "seed": number, "max_tokens": 400,
                 "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
         request = urllib.request.Request(url + "/v1/chat/completions", json.dumps(body).encode(),
                                          {"Content-Type": "application/json"})
