@@ -12,6 +12,7 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 FOREIGN_SHARE_MAX = 0.03  # of one processor
 STEAL_SHARE_MAX = 0.01
+PROBE_SECONDS = 600
 
 
 def machine_seconds():
@@ -124,7 +125,7 @@ class Bench:
         self.children = children
 
     def probe(self):
-        out = self.children.output([self.options.probe, str(self.options.threads)], 120)
+        out = self.children.output([self.options.probe, str(self.options.threads)], PROBE_SECONDS)
         return json.loads(out)
 
     def turn(self, case, number):

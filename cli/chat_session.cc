@@ -106,7 +106,9 @@ void ChatSession::show(const Status& status, std::string_view good) {
 void ChatSession::set_system(std::string_view text) {
   if (!messages_.empty() && role_of(messages_.front()) == "system") messages_.erase(0);
   if (text.empty()) return;
-  messages_.insert(messages_.begin(), {{"role", "system"}, {"content", std::string(text)}});
+  // A list in braces would be inserted element by element.
+  const Json message = {{"role", "system"}, {"content", std::string(text)}};
+  messages_.insert(messages_.begin(), message);
 }
 
 void ChatSession::set_flag(std::string_view assignment) {

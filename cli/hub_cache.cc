@@ -48,8 +48,8 @@ bool is_commit(std::string_view text) {
 }
 
 bool is_safe_path(std::string_view path) {
-  if (path.empty() || path.front() == '/' || path.find('\\') != std::string_view::npos ||
-      path.find('\0') != std::string_view::npos) {
+  if (path.empty() || path.front() == '/' || path.back() == '/' ||
+      path.find('\\') != std::string_view::npos || path.find('\0') != std::string_view::npos) {
     return false;
   }
   while (!path.empty()) {

@@ -6,11 +6,13 @@
 namespace quire::server {
 
 std::vector<const FlagSpec*> setting_rows(std::string_view groups) {
-  const std::vector<std::string_view> wanted = split_words(groups);
   std::vector<const FlagSpec*> rows;
   for (const SettingSpec& spec : setting_specs()) {
-    if (wanted.empty() || std::ranges::find(wanted, spec.group) != wanted.end()) {
-      rows.push_back(&spec);
+    if (groups.empty()) rows.push_back(&spec);
+  }
+  for (const std::string_view group : split_words(groups)) {
+    for (const SettingSpec& spec : setting_specs()) {
+      if (spec.group == group) rows.push_back(&spec);
     }
   }
   return rows;

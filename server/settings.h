@@ -60,7 +60,7 @@ struct ParsedSettings {
   bool help = false;
 };
 
-// Rows of the table in any of the groups (words); empty: all.
+// Rows of the table by group, in the order of the groups (words); empty: all rows.
 std::vector<const FlagSpec*> setting_rows(std::string_view groups = {});
 
 // What only all settings together can get wrong; the errors name the flags.

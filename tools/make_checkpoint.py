@@ -52,9 +52,10 @@ SHAPES = {
                          "partial_rotary_factor": 0.25}),
     "tiny": dict(QWEN3, hidden_size=64, intermediate_size=128, num_hidden_layers=2, head_dim=16,
                  num_attention_heads=4, num_key_value_heads=2, vocab_size=4096,
-                 max_position_embeddings=4096),
+                 max_position_embeddings=8192),
 }
-SHAPES["hybrid"].pop("rope_theta")
+for key in ("rope_theta", "use_sliding_window"):
+    del SHAPES["hybrid"][key]
 
 
 def attention_tensors(c, prefix):

@@ -217,6 +217,28 @@ class WordsTest(unittest.TestCase):
         names = [family["name"] for family in json.loads(run("models", "--json").stdout)["families"]]
         self.assertIn("qwen3", names)
 
+    def test_quantize(self):
+        """That the bytes are MLX's is for tools/quantize_diff.py, which needs MLX; here: it runs and reports."""
+        with tempfile.TemporaryDirectory() as folder:
+            text = pathlib.Path(folder) / "text.txt"
+            text.write_text("Once upon a time, a shy otter lived in a valley.")
+            errors = []
+            for bits in (2, 4, 8):
+                target = pathlib.Path(folder) / str(bits)
+                done = run("quantize", DEMO, target, "--bits", bits, "--json", "--shard-size", "1M", "--eval-text", text)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                report = json.loads(done.stdout)
+                errors.append(max(tensor["error"] for tensor in report["tensors"]))
+                self.assertLess(report["log_probability"]["before"], 0)
+                self.assertTrue(json.loads(run("inspect", target, "--json").stdout)["loads"])
+                self.assertGreater(len(list(target.glob("model-*.safetensors"))), 1)
+            self.assertTrue(errors[0] > 3 * errors[1] and errors[1] > 10 * errors[2] > 0, errors)
+            again = run("quantize", DEMO, target)
+            self.assertEqual(again.returncode, 1)
+            self.assertIn("--overwrite", again.stderr)
+            self.assertIn("already quantized", run("quantize", target, pathlib.Path(folder) / "twice").stderr)
+            self.assertIn("PATTERN", run("quantize", DEMO, pathlib.Path(folder) / "x", "--mixed", "a=7").stderr)
+
     def test_doctor(self):
         found = json.loads(run("doctor", DEMO, "--seconds", "0.2", "--json").stdout)
         self.assertEqual(found["processors_allowed"], len(os.sched_getaffinity(0)))

@@ -265,6 +265,8 @@ class Promise : public ::testing::TestWithParam<std::filesystem::path> {
 
 TEST_P(Promise, SameRequestSameBytes) {
   std::vector<Answer> plain(kProbes);
+  Way plainest;
+  plainest.kv_dtype = kv_dtype_;
   int vocab = 0;
   for (int i = 0; i < kProbes; ++i) {  // each quite alone
     models::LoadedModel loaded = load();

@@ -349,8 +349,17 @@ engine::Output FakeEngine::next_output(Live& live, int choice) {
   if (!ends) state.text += static_cast<char>(id);
   const bool stopped = std::find(params.stop_token_ids.begin(), params.stop_token_ids.end(), id) !=
                        params.stop_token_ids.end();
-  if (!ends && !stopped) output.text = std::string(1, static_cast<char>(id));
-  if (ends) {
+  if (stopped) state.text.pop_back();
+  const auto stop = std::find_if(params.stop.begin(), params.stop.end(), [&](const auto& it) {
+    return state.text.find(it) != std::string::npos;
+  });
+  std::size_t held = 0;
+  for (const std::string& text : params.stop) held = std::max(held, text.size() - 1);
+  if (stop != params.stop.end()) {
+    state.text.resize(state.text.find(*stop));
+    output.stop_reason = *stop;
+    finish(live, choice, FinishReason::kStop, output);
+  } else if (ends) {
     finish(live, choice, FinishReason::kStop, output);
   } else if (stopped) {
     output.stop_reason = fmt::format("token:{}", id);
@@ -358,6 +367,11 @@ engine::Output FakeEngine::next_output(Live& live, int choice) {
   } else if (state.made >= params.max_tokens) {
     finish(live, choice, FinishReason::kLength, output);
   }
+  if (state.finished) held = 0;
+  const std::size_t out =
+      std::max(state.told, state.text.size() - std::min(held, state.text.size()));
+  output.text = state.text.substr(state.told, out - state.told);
+  state.told = out;
   return output;
 }
 
@@ -368,7 +382,7 @@ void FakeEngine::finish(Live& live, int choice, FinishReason reason, engine::Out
   output.finish = reason;
   output.usage.prompt_tokens = static_cast<std::int64_t>(live.request.prompt.size());
   output.usage.completion_tokens = state.made;
-  output.usage.cached_tokens = 5;
+  output.usage.cached_tokens = std::min<std::int64_t>(5, output.usage.prompt_tokens);
   output.timings = live.timings;
   output.timings.finished = SteadyClock().now();
 }

@@ -88,6 +88,7 @@ class FakeEngine final : public engine::Engine {
     std::int64_t made = 0;
     bool finished = false;
     std::string text;
+    std::size_t told = 0;  // bytes of it that are out: the rest may be the start of a stop string
   };
   struct Live {
     engine::RequestId id = 0;

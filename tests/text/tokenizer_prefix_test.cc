@@ -13,7 +13,9 @@ namespace {
 
 class Folder {
  public:
-  Folder() { std::filesystem::create_directories(path_); }
+  explicit Folder(const std::string& name) : path_(testing::TempDir() + "chatglm4_" + name) {
+    std::filesystem::create_directories(path_);
+  }
   ~Folder() { std::filesystem::remove_all(path_); }
   void write(const std::string& name, const std::string& bytes) const {
     std::ofstream(path_ + "/" + name, std::ios::binary) << bytes;
@@ -21,7 +23,7 @@ class Folder {
   const std::string& path() const { return path_; }
 
  private:
-  std::string path_ = testing::TempDir() + "chatglm4";
+  std::string path_;
 };
 
 constexpr const char* kConfig = R"({
@@ -31,7 +33,7 @@ constexpr const char* kConfig = R"({
   "4": {"content": "<sop>", "special": true}}})";
 
 TEST(ChatGlm4, TextsBeginWithMaskAndStart) {
-  const Folder folder;
+  const Folder folder("whole");
   folder.write("tokenizer.model", "YQ== 0\nYg== 1\n");
   folder.write("tokenizer_config.json", kConfig);
   const auto tokenizer = load_tokenizer(folder.path());
@@ -43,7 +45,7 @@ TEST(ChatGlm4, TextsBeginWithMaskAndStart) {
 }
 
 TEST(ChatGlm4, IsRefusedWithoutItsTokens) {
-  const Folder folder;
+  const Folder folder("bare");
   folder.write("tokenizer.model", "YQ== 0\nYg== 1\n");
   folder.write("tokenizer_config.json", R"({"tokenizer_class": "ChatGLM4Tokenizer"})");
   const auto tokenizer = load_tokenizer(folder.path());
