@@ -224,17 +224,28 @@ TEST(Messages, ErrorsHaveAnthropicsShape) {
   EXPECT_EQ(error_of(post(server.port(), kMessagesPath, good)), "authentication_error");
 }
 
+// The FakeEngine knows no stop strings: what it is asked is looked at, and the end is scripted.
 TEST(Messages, StopSequencesAreNamed) {
   TestServer server;
-  const std::string text = fake_text("user:a;a:", 0, 40);
-  const std::string stop = text.substr(10, 3);
-  const Json body = {{"max_tokens", 40},
-                     {"stop_sequences", {stop}},
+  const Json body = {{"max_tokens", 4},
+                     {"stop_sequences", {"fin", "end"}},
                      {"messages", {{{"role", "user"}, {"content", "a"}}}}};
-  const Json json = post(server.port(), kMessagesPath, body).json();
+  EXPECT_EQ(post(server.port(), kMessagesPath, body).status, 200);
+  EXPECT_EQ(server.engine().last().sampling.stop, (std::vector<std::string>{"fin", "end"}));
+
+  GenerationPlan plan;
+  plan.endpoint = kChat;
+  plan.prompts.emplace_back();
+  std::vector<ChoiceState> choices(1);
+  choices[0].answer.content = "the ";
+  choices[0].finish = engine::FinishReason::kStop;
+  choices[0].stop_reason = "end";
+  const auto writer = make_messages_writer(plan, server.engine(), "id");
+  const Json json = parse_json(writer->whole(choices)).value();
   EXPECT_EQ(json["stop_reason"], "stop_sequence");
-  EXPECT_EQ(json["stop_sequence"], stop);
-  EXPECT_EQ(json["content"][0]["text"], text.substr(0, text.find(stop)));
+  EXPECT_EQ(json["stop_sequence"], "end");
+  choices[0].stop_reason = "token:5";
+  EXPECT_EQ(parse_json(writer->whole(choices)).value()["stop_reason"], "end_turn");
 }
 
 TEST(Messages, CountTokens) {
