@@ -2,6 +2,7 @@
 #include "server/responses_request.h"
 
 #include <array>
+#include <cmath>
 
 #include "server/responses_writer.h"
 #include "server/translate.h"
@@ -267,6 +268,9 @@ Expected Translator::read_reasoning() {
   return {};
 }
 
+// A float as it was written: 0.9, not 0.8999999761581421.
+double shown(float value) { return std::round(static_cast<double>(value) * 1e6) / 1e6; }
+
 // The members of a response that repeat its request, with what absent ones stand for.
 Json echo_of(const Json& body, const GenerationPlan& plan) {
   const Fields fields(body);
@@ -285,12 +289,12 @@ Json echo_of(const Json& body, const GenerationPlan& plan) {
   out["reasoning"] = {{"effort", reasoning.value("effort", Json(nullptr))}, {"summary", nullptr}};
   out["service_tier"] = "default";
   out["store"] = fields.flag("store", true);
-  out["temperature"] = static_cast<double>(sampling.temperature);
+  out["temperature"] = shown(sampling.temperature);
   out["text"] = or_else("text", {{"format", {{"type", "text"}}}});
   out["tool_choice"] = or_else("tool_choice", "auto");
   out["tools"] = or_else("tools", Json::array());
   out["top_logprobs"] = 0;
-  out["top_p"] = static_cast<double>(sampling.top_p);
+  out["top_p"] = shown(sampling.top_p);
   out["truncation"] = "disabled";
   out["user"] = or_else("user", nullptr);
   out["metadata"] = or_else("metadata", Json::object());

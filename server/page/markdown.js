@@ -149,8 +149,11 @@ export function blocks(text) {
       while (i < lines.length && /^ {0,3}>/.test(lines[i])) i++;
     } else if (kItem.test(line)) {
       kind = "list";
+      const [, indent, sign] = kItem.exec(line);
       for (i++; i < lines.length; i++) {
-        if (kItem.test(lines[i]) || /^\s{2,}\S/.test(lines[i])) continue;
+        const item = kItem.exec(lines[i]);
+        if (item && item[1].length <= indent.length + 1 && /\d/.test(item[2]) !== /\d/.test(sign)) break;
+        if (item || /^\s{2,}\S/.test(lines[i])) continue;
         const next = lines[i + 1] ?? "";
         if (!lines[i].trim() && (kItem.test(next) || /^\s{2,}\S/.test(next))) continue;
         if (lines[i].trim() && lines[i - 1].trim() && !startsBlock(lines[i])) continue;

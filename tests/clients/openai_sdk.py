@@ -35,14 +35,14 @@ def completions():
 
 
 def responses():
-    first = client.responses.create(input="Tell me a story.", instructions="Be brief.", max_output_tokens=16, **COMMON)
-    assert first.status == "incomplete" and first.usage.output_tokens == 16 and first.output_text
+    first = client.responses.create(input="Tell me a story.", instructions="Be brief.", max_output_tokens=8, **COMMON)
+    assert first.status == "incomplete" and first.usage.output_tokens == 8 and first.output_text
     second = client.responses.create(input="And then?", previous_response_id=first.id, max_output_tokens=8, **COMMON)
     assert second.usage.input_tokens > first.usage.input_tokens
     assert client.responses.retrieve(first.id).output_text == first.output_text
     client.responses.delete(first.id)
     text, last = "", None
-    for event in client.responses.create(input="Tell me a story.", instructions="Be brief.", max_output_tokens=16,
+    for event in client.responses.create(input="Tell me a story.", instructions="Be brief.", max_output_tokens=8,
                                          stream=True, **COMMON):
         if event.type == "response.output_text.delta":
             text += event.delta

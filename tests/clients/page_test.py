@@ -27,6 +27,7 @@ import urllib.error
 import urllib.request
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -180,7 +181,7 @@ class PageTest(unittest.TestCase):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def until(self, condition, seconds=60):
-        return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: condition())
+        return WebDriverWait(self.driver, seconds, 0.05, [StaleElementReferenceException]).until(lambda _: condition())
 
     def idle(self):
         return not self.id("stop").is_displayed() and not self.all(".message.busy")
@@ -417,7 +418,7 @@ class PageTest(unittest.TestCase):
         load = self.load()
         try:
             self.until(lambda: len(self.all("#request-rows tr")) > 20)
-            self.until(lambda: "guess" in self.id("t-drafts").text.lower() and len(self.all("#tree rect")) > 3)
+            self.until(lambda: "Guess 1" in self.id("drafts").text and len(self.all("#tree rect")) > 3)
             painted = self.driver.execute_script(
                 "return ['batch', 'steps', 'bandwidth'].map(id => { const c = document.getElementById(id);"
                 " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
@@ -429,8 +430,8 @@ class PageTest(unittest.TestCase):
             load.wait()
         self.until(lambda: fetch(self.url + "/v1/engine/live")["requests_total"] == 0, 30)
         threading.Thread(target=lambda: self.long_request("to-be-cancelled"), daemon=True).start()
-        row = self.until(lambda: next((r for r in self.all("#request-rows tr") if "to-be-c" in r.text and "ended" not in r.text), None))
-        row.find_element(By.TAG_NAME, "button").click()
+        button = self.until(lambda: self.all("button[aria-label='Cancel request to-be-cancelled']"))[0]
+        button.click()
         self.until(lambda: not fetch(self.url + "/v1/engine/live")["requests_total"])
         self.until(lambda: "was cancelled" in self.id("announce").get_attribute("textContent"))
 

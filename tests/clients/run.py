@@ -28,7 +28,7 @@ CLIENTS = {
     "langchain": ("langchain_client.py", ["langchain-openai"], []),
     "lm-eval": ("lm_eval_client.py", ["lm-eval[api]"], []),
     "openapi": ("openapi_client.py", ["openapi-spec-validator", "schemathesis"], []),
-    "wrk-hey": ("load_tools.py", [], ["wrk", "hey"]),
+    "wrk-hey": ("load_tools.py", [], ["wrk", "hey", "libluajit-5.1-2"]),
     "prometheus": ("prometheus_scrape.py", [], ["prometheus"]),
 }
 
@@ -70,7 +70,8 @@ def main():
         script, packages, debian = CLIENTS[name]
         python, versions = python_for(name, packages)
         path, more = unpack(debian)
-        environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "QUIRE_WORK": str(HOME)}
+        environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}",
+                       "LD_LIBRARY_PATH": str(HOME / "debian" / "root" / "usr" / "lib" / "x86_64-linux-gnu")}
         with Server(binary, *FLAGS) as server:
             result = subprocess.run([python, str(HERE / script), f"http://127.0.0.1:{server.port}"],
                                     env=environment, check=False, timeout=1800)

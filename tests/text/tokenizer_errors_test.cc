@@ -2,6 +2,7 @@
 // the value. Oracle: what each case breaks is written beside it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,7 +15,8 @@ namespace {
 
 class Folder {
  public:
-  explicit Folder(const std::string& name) : path_(testing::TempDir() + "broken_" + name) {
+  explicit Folder(const std::string& name)
+      : path_(testing::TempDir() + fmt::format("broken_{}_{}", ::getpid(), name)) {
     std::filesystem::create_directories(path_);
   }
   ~Folder() { std::filesystem::remove_all(path_); }

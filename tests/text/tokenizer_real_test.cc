@@ -1,6 +1,7 @@
 // Real vocabularies against ids that Hugging Face tokenizers gave for them. The files are not part
 // of the repository: they lie in ../shared/data beside it or where QUIRE_TEST_DATA says.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -32,7 +33,7 @@ std::string tokenizers_folder() {
 
 class Scratch {
  public:
-  Scratch() : path_(testing::TempDir() + "tokenizer_" + std::to_string(counter_++)) {
+  Scratch() : path_(testing::TempDir() + fmt::format("tokenizer_{}_{}", ::getpid(), counter_++)) {
     std::filesystem::create_directories(path_);
   }
   ~Scratch() { std::filesystem::remove_all(path_); }
