@@ -258,7 +258,7 @@ class Structured(unittest.TestCase):
 
         wanted = answers(self.server)
         self.assertEqual(answers(self.server), wanted)
-        for flags in (("--speculation", "none"), ("--debug-preempt-every", "5"), ("--threads", "1", "--isa", "scalar")):
+        for flags in (("--speculation", "none"), ("--debug-preempt-every", "5"), ("--threads", "1", "--debug-chunk-tokens", "7")):
             with Server(BINARY, "--max-num-seqs", "8", *flags) as server:
                 self.assertEqual(answers(server), wanted, flags)
 
