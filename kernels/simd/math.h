@@ -168,9 +168,11 @@ QUIRE_INLINE V gelu_erf_v(V x) {
   const V half = mul(x, splat<V>(0.5f));
   return madd(half, erf_v(mul(x, splat<V>(0x1.6a09e6p-1f))), half);
 }
+// max() returns one of its operands as it is; the sum flushes a denormal and the sign of zero.
 template <class V>
 QUIRE_INLINE V relu_v(V x) {
-  return max(splat<V>(0.0f), x);
+  const V none = splat<V>(0.0f);
+  return add(max(none, x), none);
 }
 template <class V>
 QUIRE_INLINE V relu2_v(V x) {
