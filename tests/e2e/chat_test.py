@@ -56,8 +56,24 @@ class Terminal:
         before, self.text = self.text.split(wanted, 1)
         return before
 
-    def close(self):
-        _, status = os.waitpid(self.pid, 0)
+    def close(self, key=""):
+        """Waits for the end. `key` is sent until it comes: the terminal drops what arrives while the
+        program changes its mode."""
+        end = time.monotonic() + 60
+        pid = 0
+        while not pid:
+            try:
+                if key:
+                    self.send(key)
+                if select.select([self.fd], [], [], 0.2)[0]:
+                    os.read(self.fd, 65536)
+            except OSError:  # the other end is closed
+                time.sleep(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if not pid and time.monotonic() > end:
+                os.kill(self.pid, 9)
+                os.waitpid(self.pid, 0)
+                raise AssertionError("the program did not end")
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
 
@@ -81,8 +97,7 @@ class ChatTest(unittest.TestCase):
         terminal.expect("temperature is 0.5")
         terminal.send(f"/save {self.folder}/talk.json\n")
         terminal.expect("2 messages in")
-        terminal.send("\x04")
-        self.assertEqual(terminal.close(), 0)
+        self.assertEqual(terminal.close("\x04"), 0)
         talk = json.loads((self.folder / "talk.json").read_text())["messages"]
         self.assertEqual([message["role"] for message in talk], ["user", "assistant"])
         self.assertIn("Hello", (self.folder / "history").read_text())
@@ -111,8 +126,7 @@ class ChatTest(unittest.TestCase):
         terminal.expect(". ")
         terminal.send('b"""\n')
         terminal.expect("> ")
-        terminal.send("\x04")
-        self.assertEqual(terminal.close(), 0)
+        self.assertEqual(terminal.close("\x04"), 0)
         talk = json.loads((self.folder / "session.json").read_text())["messages"]
         self.assertEqual([message["content"] for message in talk[::2]], ["one\ntwo", "a\nb"])
 
@@ -134,8 +148,7 @@ class ChatTest(unittest.TestCase):
             time.sleep(0.3)
             terminal.send("\x03")
             terminal.expect("> ", timeout=60)
-            terminal.send("\x04")
-            terminal.close()
+            terminal.close("\x04")
             server.wait_idle()
 
     def test_no_server(self):
