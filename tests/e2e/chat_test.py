@@ -37,6 +37,7 @@ class Terminal:
             os.execv(BINARY, [BINARY, *map(str, words)])
 
     def send(self, text):
+        time.sleep(0.2)  # the prompt is out a little before the terminal's mode is set, which drops input
         os.write(self.fd, text.encode())
 
     def expect(self, wanted, timeout=120):
