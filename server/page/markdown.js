@@ -61,7 +61,7 @@ const kInline = [
   [/^(\*)(?=[^\s*])([^\n*]{1,4000}?[^\s*]|[^\s*])\1(?!\*)/, wrap("em")],
   [/^(_)(?=[^\s_])([^\n_]{1,4000}?[^\s_]|[^\s_])\1(?![\w_])/, wrap("em")],
   [/^\\([\\`*_{}\[\]()#+\-.!|~<>])/, (parent, text, match) => { parent.append(match[1]); return 2; }],
-  [/^( {2,}|\\)\n/, (parent, text, match) => { parent.append(el("br")); return match[0].length; }],
+  [/^\\\n/, (parent) => { parent.append(el("br")); return 2; }],
 ];
 
 function wrap(tag, inner) {
@@ -76,7 +76,7 @@ function wrap(tag, inner) {
 }
 
 // Characters at which something may begin; what lies between is plain.
-const kSpecial = /[`!\[<*_~\\\n]|https?:\/\/| {2,}\n/g;
+const kSpecial = /[`!\[<*_~\\\n]|https?:\/\//g;
 
 // work: {depth, fails} of the block that the text belongs to.
 export function inline(parent, text, work = { depth: 0, fails: 0 }) {
@@ -88,15 +88,24 @@ export function inline(parent, text, work = { depth: 0, fails: 0 }) {
   while (at < text.length && work.fails < kFailsMax) {
     kSpecial.lastIndex = at;
     const next = kSpecial.exec(text);
-    if (!next) break;
+    if (!next || room < 0) break;
     at = next.index;
+    if (text[at] === "\n") {
+      if (text[at - 1] === " " && text[at - 2] === " ") {
+        addText(parent, text.slice(begin, at));
+        parent.append(el("br"));
+        begin = at + 1;
+      }
+      at++;
+      continue;
+    }
     const inWord = text[at] === "_" && at > 0 && /\w/.test(text[at - 1]);
     const used = inWord ? 0 : take(parent, text.slice(begin, at), text.slice(at, at + kWindow), work);
     if (used) {
       at += used;
       begin = at;
     } else {
-      if (text[at] !== "\n") work.fails++;
+      work.fails++;
       // A run of the same mark fails as one.
       const mark = text[at];
       for (at++; text[at] === mark && "*_~!`".includes(mark);) at++;
@@ -110,6 +119,7 @@ function take(parent, before, rest, work) {
   for (const [pattern, make] of kInline) {
     const match = pattern.exec(rest);
     if (!match) continue;
+    room--;
     const holder = document.createDocumentFragment();
     const used = make(holder, rest, match, work);
     if (!used) continue;
@@ -127,7 +137,10 @@ const kHeading = /^ {0,3}(#{1,6})[ \t]+(.*)$/;
 const kRule = /^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$/;
 const kItem = /^( {0,12})([-*+]|\d{1,9}[.)])[ \t]+(.*)$/;
 const isTableLine = (line) => line.includes("-") && cells(line).every((cell) => /^:?-+:?$/.test(cell.trim()));
-const kTableRowsMax = 2000;
+const kRowsMax = 3000;    // of a list or table; the rest is one text
+const kBlocksMax = 2000;
+const kElementsMax = 20000;  // of one message
+let room = kElementsMax;
 
 const startsBlock = (line) => kFence.test(line) || kHeading.test(line) || kRule.test(line) || kItem.test(line)
   || /^ {0,3}>/.test(line);
@@ -139,6 +152,11 @@ export function blocks(text) {
   const out = [];
   let at = 0, counted = 0;  // where line `counted` begins
   for (let i = 0; i < lines.length;) {
+    if (out.length === kBlocksMax) {
+      for (; counted < i; counted++) at += lines[counted].length + 1;
+      out.push({ kind: "rest", lines: lines.slice(i), source: text.slice(at), at });
+      break;
+    }
     const begin = i;
     const line = lines[i];
     let kind = "paragraph", match;
@@ -232,14 +250,15 @@ function itemsOf(lines) {
 
 function listItem(lines, depth) {
   const entry = el("li", { dir: "auto" });
-  render(entry, lines, depth + 1);
+  if (room-- > 0) render(entry, lines, depth + 1);
+  else addText(entry, lines.join("\n"));
   if (entry.childElementCount === 1 && entry.firstChild.tagName === "P") entry.replaceChildren(...entry.firstChild.childNodes);
   entry.source = lines.join("\n");
   return entry;
 }
 
 function fillList(node, lines, depth) {
-  const items = itemsOf(lines);
+  const items = bounded(itemsOf(lines), (rest) => rest.flat());
   let same = 0;
   while (same < items.length && node.children[same]?.source === items[same].join("\n")) same++;
   while (node.childElementCount > same) node.lastChild.remove();
@@ -256,7 +275,9 @@ function list(lines, depth) {
 
 const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").slice(0, 64);
 function tableRow(line, tag) {
-  const row = el("tr", {}, ...cells(line).map((cell) => {
+  room -= 2;
+  const row = el("tr", {}, ...(room > 0 ? cells(line) : [line]).map((cell) => {
+    room--;
     const node = el(tag, tag === "th" ? { scope: "col" } : {});
     inline(node, cell.trim());
     return node;
@@ -265,8 +286,11 @@ function tableRow(line, tag) {
   return row;
 }
 
+// At most kRowsMax; `join` makes one of the rest.
+const bounded = (rows, join) => (rows.length <= kRowsMax ? rows : [...rows.slice(0, kRowsMax), join(rows.slice(kRowsMax))]);
+
 function fillRows(body, lines) {
-  const rows = lines.slice(2, 2 + kTableRowsMax);
+  const rows = bounded(lines.slice(2), (rest) => rest.join(" ").replaceAll("|", " "));
   let same = 0;
   while (same < rows.length && body.children[same]?.source === rows[same]) same++;
   while (body.childElementCount > same) body.lastChild.remove();
@@ -292,6 +316,12 @@ function node(block, depth) {
   const { kind, lines } = block;
   if (kind === "code") return codeBlock(lines);
   if (kind === "rule") return el("hr");
+  room -= kind === "code" ? 8 : 2;
+  if (kind === "rest" || room < 0) {
+    const rest = el("div", { class: "rest", dir: "auto" });
+    addText(rest, lines.join("\n"));
+    return rest;
+  }
   if (kind === "list" && depth < kDepthMax) return list(lines, depth);
   if (kind === "table") return table(lines);
   if (kind === "quote" && depth < kDepthMax) {
@@ -310,8 +340,30 @@ function render(parent, lines, depth) {
   for (const block of blocks(lines.join("\n"))) parent.append(node(block, depth));
 }
 
+// Makes `old` equal to `fresh` and keeps what is equal, so that it is not laid out anew.
+function morph(old, fresh) {
+  const nodes = [...fresh.childNodes];
+  let same = 0;
+  while (same < nodes.length && old.childNodes[same]?.isEqualNode(nodes[same])) same++;
+  const [a, b] = [old.childNodes[same], nodes[same]];
+  if (a?.nodeType === 3 && b?.nodeType === 3 && b.data.startsWith(a.data)) {
+    a.appendData(b.data.slice(a.length));
+    same++;
+  } else if (a?.nodeType === 1 && b?.nodeType === 1 && a.cloneNode().isEqualNode(b.cloneNode())) {
+    if (b.source !== undefined) a.source = b.source;
+    morph(a, b);
+    same++;
+  }
+  while (old.childNodes.length > same) old.lastChild.remove();
+  old.append(...nodes.slice(same));
+}
+
 // Changes the element of a block that has grown; false when it must be made anew.
 function grow(element, before, block) {
+  if (element && before?.kind === block.kind && (block.kind === "paragraph" || block.kind === "quote")) {
+    morph(element, node(block, 0));
+    return true;
+  }
   if (!element || before?.kind !== block.kind || before.lines[0] !== block.lines[0]) return false;
   if (block.kind === "list") fillList(element, block.lines, 0);
   else if (block.kind === "table" && before.lines[1] === block.lines[1]) fillRows(element.querySelector("tbody"), block.lines);
@@ -334,6 +386,7 @@ function blocksAfter(text, known) {
 
 // Shows `text` in `parent`; of what is there already only what differs is made anew.
 export function update(parent, text) {
+  room = kElementsMax - parent.getElementsByTagName("*").length;
   const source = text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
   const known = parent.shown?.blocks ?? [];
   const wanted = blocksAfter(source, parent.shown);

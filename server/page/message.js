@@ -1,7 +1,7 @@
 // One message of the thread: who, what, and what can be done with it.
 import { el } from "./dom.js";
 import { update } from "./markdown.js";
-import { addText, copyButton, plain } from "./text.js";
+import { addText, copyButton, growText, plain } from "./text.js";
 import { tokenView } from "./tokens.js";
 
 const kNames = { user: "You", assistant: "Model", tool: "Tool result", system: "System" };
@@ -80,8 +80,7 @@ export class MessageView {
     const [reasoning, text] = message.role === "assistant" ? splitReasoning(message) : ["", message.content];
     this.thinking.hidden = !reasoning;
     if (reasoning !== this.shownReasoning) {
-      this.reasoning.replaceChildren();
-      addText(this.reasoning, reasoning.trim());
+      growText(this.reasoning, (this.shownReasoning ?? "").trimStart(), reasoning.trimStart());
       this.shownReasoning = reasoning;
     }
     this.refreshBody(text);

@@ -31,6 +31,19 @@ export function addText(parent, text) {
   if (at < text.length) parent.append(text.slice(at));
 }
 
+// Shows `text` where `before` was shown; what is there stays when it only grew.
+export function growText(parent, before, text) {
+  if (!text.startsWith(before) || !parent.lastChild) {
+    parent.replaceChildren();
+    addText(parent, text);
+    return;
+  }
+  const more = text.slice(before.length);
+  kUnseen.lastIndex = 0;
+  if (parent.lastChild.nodeType === 3 && more.search(kUnseen) < 0) parent.lastChild.appendData(more);
+  else addText(parent, more);
+}
+
 // One line for labels, titles and messages.
 export function plain(value, longest = 200) {
   const text = String(value ?? "").slice(0, 4 * longest).replace(kUnseen, "\ufffd").replace(/\s+/g, " ");

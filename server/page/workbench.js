@@ -5,7 +5,7 @@ import { curl } from "./curl.js";
 import { $, announce, el, paced } from "./dom.js";
 import { factLine } from "./message.js";
 import { samplingFields, samplingInputs } from "./sampling.js";
-import { addText, copyButton, isText, plain } from "./text.js";
+import { copyButton, growText, isText, plain } from "./text.js";
 import { fromCompletion, fromLogprobs, tokenView } from "./tokens.js";
 
 const kKept = "quire.workbench";
@@ -36,7 +36,7 @@ class Side {
   }
 
   clear() {
-    Object.assign(this, { text: "", shown: 0, told: { facts: {} }, tokens: [], view: null });
+    Object.assign(this, { text: "", shown: "", told: { facts: {} }, tokens: [], view: null });
     this.output.replaceChildren();
     this.facts.textContent = "";
     this.error.textContent = "";
@@ -97,17 +97,17 @@ class Side {
 
   draw() {
     if (!this.tokens.length) {
-      addText(this.output, this.text.slice(this.shown));
-      this.shown = this.text.length;
+      growText(this.output, this.shown, this.text);
+      this.shown = this.text;
       return;
     }
     if (!this.view) {
       this.view = tokenView();
-      this.shown = 0;
+      this.viewed = 0;
       this.output.replaceChildren(this.view.box);
     }
-    this.view.add(this.tokens.slice(this.shown));
-    this.shown = this.tokens.length;
+    this.view.add(this.tokens.slice(this.viewed));
+    this.viewed = this.tokens.length;
   }
 }
 
