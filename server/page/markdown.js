@@ -139,7 +139,7 @@ const kItem = /^( {0,12})([-*+]|\d{1,9}[.)])[ \t]+(.*)$/;
 const isTableLine = (line) => line.includes("-") && cells(line).every((cell) => /^:?-+:?$/.test(cell.trim()));
 const kRowsMax = 3000;    // of a list or table; the rest is one text
 const kBlocksMax = 2000;
-const kElementsMax = 20000;  // of one message
+const kElementsMax = 10000;  // of one message
 let room = kElementsMax;
 
 const startsBlock = (line) => kFence.test(line) || kHeading.test(line) || kRule.test(line) || kItem.test(line)

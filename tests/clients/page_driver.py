@@ -299,7 +299,7 @@ def main(*modules):
     suite = unittest.TestSuite()
     for module in modules:
         for test in unittest.defaultTestLoader.loadTestsFromModule(module):
-            suite.addTests(case for case in test if not names or any(name in case.id() for name in names))
+            suite.addTests(case for case in test if not names or any(name in str(case) for name in names))
     with World.stack:
         result = unittest.TextTestRunner(verbosity=2).run(suite)
     sys.exit(not result.wasSuccessful())
