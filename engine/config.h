@@ -43,6 +43,7 @@ struct EngineConfig {
 // Facts of the loaded model for banners, /v1/models, /props and request defaults.
 struct ModelCard {
   std::string family;
+  std::vector<std::string> media;  // what it reads besides text: "image", "audio"
   std::string folder;
   std::int64_t context_max = 0;
   int vocab = 0;
