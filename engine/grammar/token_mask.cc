@@ -1,4 +1,4 @@
-// Preorder walk of the token trie; a subtree whose bytes all loop in one state is taken whole.
+// Preorder walk of the token trie; a subtree that is text inside a run is taken whole.
 #include "engine/grammar/token_mask.h"
 
 #include <algorithm>
@@ -18,22 +18,22 @@ TokenTrie::TokenTrie(std::span<const std::string> bytes)
   std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
     return text(a) != text(b) ? text(a) < text(b) : a < b;
   });
+  add_nodes(order);
+  find_text();
+}
+
+void TokenTrie::add_nodes(const std::vector<std::int32_t>& order) {
   std::vector<std::int32_t> path;  // nodes from the root to the last token's end
   const auto pop_to = [&](std::size_t depth) {
     while (path.size() > depth) {
-      Node& node = nodes_[static_cast<std::size_t>(path.back())];
-      node.subtree_end = static_cast<std::int32_t>(nodes_.size());
+      nodes_[static_cast<std::size_t>(path.back())].subtree_end =
+          static_cast<std::int32_t>(nodes_.size());
       path.pop_back();
-      if (!path.empty()) {
-        Node& parent = nodes_[static_cast<std::size_t>(path.back())];
-        parent.below |= node.below;
-        parent.below.set(node.byte);
-      }
     }
   };
   const std::string* previous = nullptr;
   for (const std::int32_t id : order) {
-    const std::string& token = text(id);
+    const std::string& token = bytes_[static_cast<std::size_t>(id)];
     std::size_t shared = 0;
     if (previous != nullptr) {
       const std::size_t limit = std::min(previous->size(), token.size());
@@ -42,19 +42,58 @@ TokenTrie::TokenTrie(std::span<const std::string> bytes)
     pop_to(shared);
     for (std::size_t i = shared; i < token.size(); ++i) {
       path.push_back(static_cast<std::int32_t>(nodes_.size()));
-      const auto begin = static_cast<std::int32_t>(token_ids_.size());
-      nodes_.push_back({.byte = static_cast<std::uint8_t>(token[i]),
+      nodes_.push_back({.token_begin = static_cast<std::int32_t>(token_ids_.size()),
                         .depth = static_cast<std::uint16_t>(i + 1),
-                        .token_begin = begin,
-                        .token_end = begin,
-                        .below = {}});
+                        .byte = static_cast<std::uint8_t>(token[i])});
     }
     token_ids_.push_back(id);
-    nodes_[static_cast<std::size_t>(path.back())].token_end =
-        static_cast<std::int32_t>(token_ids_.size());
     previous = &token;
   }
   pop_to(0);
+  const auto count = static_cast<std::int32_t>(nodes_.size());
+  nodes_.push_back(
+      {.subtree_end = count, .token_begin = static_cast<std::int32_t>(token_ids_.size())});
+}
+
+int TokenTrie::text_behind(std::size_t node, int left, std::uint8_t first,
+                           std::uint8_t last) const {
+  int longest = 0;
+  const auto end = static_cast<std::size_t>(nodes_[node].subtree_end);
+  for (std::size_t child = node + 1; child < end;
+       child = static_cast<std::size_t>(nodes_[child].subtree_end)) {
+    int length = nodes_[child].text_length;
+    if (left > 0) {
+      if (nodes_[child].byte < first || nodes_[child].byte > last) return kNotText;
+      length = text_behind(child, left - 1, 0x80, 0xBF);
+    }
+    if (length == kNotText) return kNotText;
+    longest = std::max(longest, length);
+  }
+  return longest;
+}
+
+// From the last node to the first, so that children come before their parents.
+void TokenTrie::find_text() {
+  ascii_.resize(nodes_.size());
+  for (std::size_t at = nodes_.size() - 1; at-- > 0;) {
+    Node& node = nodes_[at];
+    const WideForm* form = wide_form_of(node.byte);
+    node.wide = form != nullptr;
+    if (node.byte < 0x80) ascii_[at].set(node.byte);
+    const auto end = static_cast<std::size_t>(node.subtree_end);
+    for (std::size_t child = at + 1; child < end;
+         child = static_cast<std::size_t>(nodes_[child].subtree_end)) {
+      ascii_[at] |= ascii_[child];
+      node.wide |= nodes_[child].wide;
+    }
+    int behind = kNotText;
+    if (node.byte < 0x80) {
+      behind = text_behind(at, 0, 0, 0);
+    } else if (form != nullptr) {
+      behind = text_behind(at, form->rest + 1, form->second_first, form->second_last);
+    }
+    node.text_length = static_cast<std::uint8_t>(std::min<int>(behind + 1, kNotText));
+  }
 }
 
 MatchState TokenGrammar::advance(MatchState state, std::int32_t token) {
@@ -82,36 +121,43 @@ std::size_t TokenGrammar::bytes() const {
          masks_.size() * (static_cast<std::size_t>(trie_->vocab_size()) / 8 + 64);
 }
 
+void TokenGrammar::allow(std::int32_t token_begin, std::int32_t token_end, TokenMask& mask) const {
+  const auto ids = trie_->token_ids();
+  for (std::int32_t i = token_begin; i < token_end; ++i) {
+    const std::int32_t id = ids[static_cast<std::size_t>(i)];
+    mask[static_cast<std::size_t>(id) / 64] |= std::uint64_t{1} << (id % 64);
+  }
+}
+
 bool TokenGrammar::compute_mask(MatchState state, TokenMask& mask) {
   const auto nodes = trie_->nodes();
-  const auto ids = trie_->token_ids();
-  const auto allow = [&](std::int32_t begin, std::int32_t end) {
-    for (std::int32_t i = begin; i < end; ++i) {
-      const std::int32_t id = ids[static_cast<std::size_t>(i)];
-      mask[static_cast<std::size_t>(id) / 64] |= std::uint64_t{1} << (id % 64);
-    }
+  const auto ascii = trie_->ascii();
+  struct Step {
+    MatchState state;
+    TextRun run;
   };
-  std::vector<MatchState> states = {state};  // by depth
-  for (std::size_t at = 0; at < nodes.size();) {
+  std::vector<Step> path = {{state, runs_.of(state)}};  // by depth
+  const std::size_t count = nodes.size() - 1;
+  for (std::size_t at = 0; at < count;) {
     const TokenTrie::Node& node = nodes[at];
-    states.resize(node.depth);
-    if (automaton_.size() > kSizeMax) return false;
-    const MatchState next = automaton_.step(states.back(), node.byte);
+    path.resize(node.depth);
+    const TextRun& run = path.back().run;
     const auto end = static_cast<std::size_t>(node.subtree_end);
+    if (node.text_length <= run.length_max && (run.wide || !node.wide) &&
+        (ascii[at] & ~run.ascii).none()) {
+      allow(node.token_begin, nodes[end].token_begin, mask);
+      at = end;
+      continue;
+    }
+    if (automaton_.size() > kSizeMax) return false;
+    const MatchState next = automaton_.step(path.back().state, node.byte);
     if (next == kDead) {
       at = end;
       continue;
     }
-    if (end > at + 1 && (node.below & ~automaton_.loops(next)).none()) {
-      const std::int32_t token_end =
-          end < nodes.size() ? nodes[end].token_begin : static_cast<std::int32_t>(ids.size());
-      allow(node.token_begin, token_end);
-      at = end;
-      continue;
-    }
-    allow(node.token_begin, node.token_end);
-    states.push_back(next);
+    allow(node.token_begin, nodes[at + 1].token_begin, mask);
     ++at;
+    if (at < end) path.push_back({next, runs_.of(next)});
   }
   return true;
 }
@@ -139,14 +185,14 @@ std::string TokenGrammar::likely_bytes(MatchState state, std::size_t limit) {
 std::int32_t TokenGrammar::longest_token(std::string_view bytes) const {
   const auto nodes = trie_->nodes();
   std::int32_t best = -1;
-  std::size_t at = 0, end = nodes.size();
+  std::size_t at = 0, end = nodes.size() - 1;
   for (const char c : bytes) {
     while (at < end && nodes[at].byte != static_cast<std::uint8_t>(c)) {
       at = static_cast<std::size_t>(nodes[at].subtree_end);
     }
     if (at >= end) break;
     const TokenTrie::Node& node = nodes[at];
-    if (node.token_end > node.token_begin) {
+    if (nodes[at + 1].token_begin > node.token_begin) {
       best = trie_->token_ids()[static_cast<std::size_t>(node.token_begin)];
     }
     end = static_cast<std::size_t>(node.subtree_end);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/grammar/automaton.h"
+#include "engine/grammar/text_run.h"
 
 namespace quire::grammar {
 
@@ -20,21 +21,35 @@ class TokenTrie {
   explicit TokenTrie(std::span<const std::string> bytes);
 
   struct Node {
-    std::uint8_t byte = 0;                        // on the edge from the parent
-    std::uint16_t depth = 0;                      // bytes from the root
-    std::int32_t subtree_end = 0;                 // index behind the last node below
-    std::int32_t token_begin = 0, token_end = 0;  // ids ending here: token_ids()[begin, end)
-    ByteSet below;  // every byte on the edges of the subtree, own edge excluded
+    std::int32_t subtree_end = 0;  // index behind the last node below
+    std::int32_t token_begin = 0;  // ids ending here: token_ids()[token_begin, next node's begin)
+    std::uint16_t depth = 0;       // bytes from the root
+    std::uint8_t byte = 0;         // on the edge from the parent
+    // When the subtree, own edge included, is UTF-8 text (perhaps cut inside a last character): the
+    // most characters on one of its paths, up to 254. Else kNotText.
+    std::uint8_t text_length = 0;
+    bool wide = false;  // has characters of several bytes
   };
-  std::span<const Node> nodes() const { return nodes_; }  // preorder, the root is left out
+  static constexpr std::uint8_t kNotText = 255;
+  // Preorder; the root is left out, and one more node stands behind the last.
+  std::span<const Node> nodes() const { return nodes_; }
+  // Of each node: the ASCII characters on the edges of the subtree, own edge included.
+  std::span<const AsciiSet> ascii() const { return ascii_; }
   // In preorder, so that the tokens of a subtree are consecutive.
   std::span<const std::int32_t> token_ids() const { return token_ids_; }
   std::int32_t vocab_size() const { return vocab_size_; }
   const std::string& bytes(std::int32_t id) const { return bytes_[static_cast<std::size_t>(id)]; }
 
  private:
+  void add_nodes(const std::vector<std::int32_t>& order);
+  void find_text();
+  // What the children of a node inside a character say: still `left` bytes of it to come, the next
+  // one in [first, last]. The longest text behind it, kNotText when one is no such byte.
+  int text_behind(std::size_t node, int left, std::uint8_t first, std::uint8_t last) const;
+
   std::vector<std::string> bytes_;
   std::vector<Node> nodes_;
+  std::vector<AsciiSet> ascii_;
   std::vector<std::int32_t> token_ids_;
   std::int32_t vocab_size_ = 0;
 };
@@ -51,7 +66,9 @@ inline bool mask_allows(const TokenMask& mask, std::int32_t id) {
 class TokenGrammar {
  public:
   TokenGrammar(std::shared_ptr<const Network> network, std::shared_ptr<const TokenTrie> trie)
-      : automaton_(std::move(network)), trie_(std::move(trie)) {}
+      : automaton_(std::move(network)), runs_(automaton_), trie_(std::move(trie)) {}
+  TokenGrammar(const TokenGrammar&) = delete;
+  TokenGrammar& operator=(const TokenGrammar&) = delete;
 
   MatchState start() const { return automaton_.start(); }
   // The state after the token, kDead when it is not allowed.
@@ -80,9 +97,11 @@ class TokenGrammar {
   static constexpr std::size_t kSizeMax = 100'000;
 
  private:
+  void allow(std::int32_t token_begin, std::int32_t token_end, TokenMask& mask) const;
   bool compute_mask(MatchState state, TokenMask& mask);
 
   Automaton automaton_;
+  TextRuns runs_;
   std::shared_ptr<const TokenTrie> trie_;
   std::unordered_map<MatchState, TokenMask> masks_;
 };
