@@ -65,35 +65,48 @@ TextRuns::Link& TextRuns::link(MatchState state) {
   return links_[at] = found;
 }
 
+bool TextRuns::takes_none(MatchState state, const TextRun& run) {
+  const auto dead = [&](int byte) {
+    return automaton_->step(state, static_cast<std::uint8_t>(byte)) == kDead;
+  };
+  for (std::size_t c = run.ascii._Find_first(); c < run.ascii.size(); c = run.ascii._Find_next(c)) {
+    if (!dead(static_cast<int>(c))) return false;
+  }
+  for (int lead = 0xC2; run.wide && lead <= 0xF4; ++lead) {
+    if (!dead(lead)) return false;
+  }
+  return true;
+}
+
 const TextRun& TextRuns::of(MatchState state) {
   const Link first = link(state);  // by value: links_ may grow
   if (first.run_known) return links_[static_cast<std::size_t>(state)].run;
-  int length = first.next == kDead ? 0 : 1;
-  MatchState at = first.next;
-  while (length > 0 && length < kLengthMax) {
-    if (at == state) {
-      length = kLengthMax;
-      break;
-    }
+  TextRun run = first.run;
+  run.length_max = first.next == kDead ? 0 : 1;
+  for (MatchState at = first.next; run.length_max > 0 && run.length_max < kLengthMax;) {
     const Link next = link(at);
-    const bool goes_on = next.next != kDead && (first.run.ascii & ~next.run.ascii).none() &&
-                         (!first.run.wide || next.run.wide);
-    if (!goes_on) break;
-    if (next.run_known && next.run.ascii == first.run.ascii && next.run.wide == first.run.wide) {
-      length = std::min(kLengthMax, length + next.run.length_max);
+    const bool goes_on = next.next != kDead && (run.ascii & ~next.run.ascii).none() &&
+                         (!run.wide || next.run.wide);
+    if (!goes_on) {
+      run.ends = takes_none(at, run);
       break;
     }
-    if (next.next == at) {
-      length = kLengthMax;
+    if (at == state || next.next == at) {
+      run.length_max = kLengthMax;
+    } else if (next.run_known && next.run.ascii == run.ascii && next.run.wide == run.wide) {
+      run.length_max += next.run.length_max;
+      run.ends = next.run.ends && run.length_max <= kLengthMax;
+      run.length_max = std::min(run.length_max, kLengthMax);
       break;
+    } else {
+      ++run.length_max;
+      at = next.next;
     }
-    ++length;
-    at = next.next;
   }
-  Link& link = links_[static_cast<std::size_t>(state)];
-  link.run.length_max = length;
-  link.run_known = true;
-  return link.run;
+  Link& known = links_[static_cast<std::size_t>(state)];
+  known.run = run;
+  known.run_known = true;
+  return known.run;
 }
 
 }  // namespace quire::grammar

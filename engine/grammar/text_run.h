@@ -31,6 +31,7 @@ struct TextRun {
   AsciiSet ascii;
   bool wide = false;
   int length_max = 0;
+  bool ends = false;  // one such character more is dead in any case
 };
 
 // The runs of an automaton's states, found once for each.
@@ -41,6 +42,8 @@ class TextRuns {
 
   // Valid until the next call.
   const TextRun& of(MatchState state);
+  // Where one character of the state's run leads.
+  MatchState next(MatchState state) { return link(state).next; }
 
   // A longer run is told as one of this length; tokens beyond it are walked.
   static constexpr int kLengthMax = 32;
@@ -54,6 +57,7 @@ class TextRuns {
   };
   Link& link(MatchState state);
   bool takes_wide(MatchState state, MatchState next);
+  bool takes_none(MatchState state, const TextRun& run);
 
   Automaton* automaton_;
   std::vector<Link> links_;  // by state
