@@ -64,6 +64,7 @@ void measure(std::string_view name, std::string_view schema_text,
   const Json schema = parse_json(schema_text).value();
   auto network = compile(parse_json_schema(schema).value(), {}).value();
   TokenGrammar grammar(std::make_shared<const Network>(std::move(network)), trie);
+  grammar.prepare();
   const double compile_us = now_us() - begun;
   Rng rng(2);
   Cost masks, looks;

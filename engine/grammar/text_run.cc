@@ -53,10 +53,9 @@ TextRuns::Link& TextRuns::link(MatchState state) {
     if (it == targets.end()) it = targets.insert(it, {next, {}});
     it->second.set(static_cast<std::size_t>(byte));
   }
-  const auto widest =
-      std::max_element(targets.begin(), targets.end(), [](const auto& a, const auto& b) {
-        return a.second.count() < b.second.count();
-      });
+  const auto widest = std::max_element(
+      targets.begin(), targets.end(),
+      [](const auto& a, const auto& b) { return a.second.count() < b.second.count(); });
   if (widest != targets.end()) {
     found.next = widest->first;
     found.run.ascii = widest->second;
@@ -85,8 +84,8 @@ const TextRun& TextRuns::of(MatchState state) {
   run.length_max = first.next == kDead ? 0 : 1;
   for (MatchState at = first.next; run.length_max > 0 && run.length_max < kLengthMax;) {
     const Link next = link(at);
-    const bool goes_on = next.next != kDead && (run.ascii & ~next.run.ascii).none() &&
-                         (!run.wide || next.run.wide);
+    const bool goes_on =
+        next.next != kDead && (run.ascii & ~next.run.ascii).none() && (!run.wide || next.run.wide);
     if (!goes_on) {
       run.ends = takes_none(at, run);
       break;

@@ -31,6 +31,34 @@ std::size_t TokenGrammar::bytes() const {
          masks_.size() * (static_cast<std::size_t>(trie_->vocab_size()) / 8 + 64);
 }
 
+void TokenGrammar::prepare() {
+  std::vector<MatchState> reached = {automaton_.start()};
+  std::vector<bool> seen;
+  for (std::size_t at = 0; at < reached.size() && at < kPreparedMax; ++at) {
+    const MatchState state = reached[at];
+    if (state == kDead) continue;
+    if (const TextRun run = runs_.of(state); wants_split(run)) trie_->prepare(run);
+    ByteSet left;
+    left.set();
+    while (left.any()) {
+      const auto byte = static_cast<std::uint8_t>(left._Find_first());
+      left &= ~automaton_.alike(state, byte);
+      const MatchState next = automaton_.step(state, byte);
+      if (next == kDead) continue;
+      if (static_cast<std::size_t>(next) >= seen.size()) {
+        seen.resize(static_cast<std::size_t>(next) + 1, false);
+      }
+      if (!seen[static_cast<std::size_t>(next)]) reached.push_back(next);
+      seen[static_cast<std::size_t>(next)] = true;
+    }
+  }
+}
+
+bool TokenGrammar::wants_split(const TextRun& run) {
+  const bool decided = run.ends || run.length_max == TextRuns::kLengthMax;
+  return decided && run.ascii.count() >= kSplitMin;
+}
+
 bool TokenGrammar::walk(const ByteTrie& trie, MatchState state, TokenMask& mask) {
   const auto nodes = trie.nodes();
   const auto ids = trie.token_ids();
@@ -66,9 +94,8 @@ bool TokenGrammar::walk(const ByteTrie& trie, MatchState state, TokenMask& mask)
 
 bool TokenGrammar::compute_mask(MatchState state, TokenMask& mask) {
   const TextRun run = runs_.of(state);
-  const bool decided = run.ends || run.length_max == TextRuns::kLengthMax;
   std::shared_ptr<const TextSplit> split;
-  if (decided && run.ascii.count() >= kSplitMin) split = trie_->split(run);
+  if (wants_split(run)) split = trie_->split(run);
   if (!split) return walk(trie_->trie(), state, mask);
   const auto length = static_cast<std::size_t>(run.length_max);
   mask = split->whole[length];

@@ -35,6 +35,8 @@ class TokenGrammar {
   // Tokens that lead to a live state; null when the automaton grew beyond kSizeMax on the way.
   // Valid until the next call.
   const TokenMask* mask(MatchState state);
+  // Makes beforehand, off the step, what masks near the start will want of the vocabulary.
+  void prepare();
   // Bytes that the grammar leaves no choice about from here on, at most `limit`; where blanks may
   // stand too they are guessed as most JSON has them (one space behind ':' and ',', none
   // elsewhere). A guess, which need not be what comes.
@@ -49,9 +51,12 @@ class TokenGrammar {
   static constexpr std::size_t kMaskBytesMax = std::size_t{4} << 20;
   static constexpr std::size_t kSizeMax = 100'000;
   // With fewer characters in a run, few tokens have any of them in front.
-  static constexpr std::size_t kSplitMin = 16;
+  static constexpr std::size_t kSplitMin = 24;
+  static constexpr std::size_t kPreparedMax = 300;  // states that prepare() looks at
 
  private:
+  // The run is long enough, or its end is sharp.
+  static bool wants_split(const TextRun& run);
   // Both are false when the automaton grew beyond kSizeMax on the way.
   bool walk(const ByteTrie& trie, MatchState state, TokenMask& mask);
   bool compute_mask(MatchState state, TokenMask& mask);

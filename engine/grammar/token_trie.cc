@@ -93,19 +93,39 @@ TextSplit TokenTrie::make_split(const TextRun& run) const {
   return out;
 }
 
-std::shared_ptr<const TextSplit> TokenTrie::split(const TextRun& run) const {
-  const std::lock_guard lock(mutex_);
+TokenTrie::Wanted* TokenTrie::find(const TextRun& run) const {
   const auto it = std::find_if(wanted_.begin(), wanted_.end(), [&](const Wanted& other) {
     return other.ascii == run.ascii && other.wide == run.wide;
   });
-  if (it == wanted_.end()) {
-    if (wanted_.size() == kSplitsMax) wanted_.erase(wanted_.begin());
-    wanted_.push_back({run.ascii, run.wide, nullptr});
-    return nullptr;
-  }
-  if (!it->split) it->split = std::make_shared<const TextSplit>(make_split(run));
+  if (it == wanted_.end()) return nullptr;
   std::rotate(it, it + 1, wanted_.end());
-  return wanted_.back().split;
+  return &wanted_.back();
+}
+
+std::shared_ptr<const TextSplit> TokenTrie::split(const TextRun& run) const {
+  const std::lock_guard lock(mutex_);
+  if (Wanted* known = find(run)) {
+    if (!known->split) known->split = std::make_shared<const TextSplit>(make_split(run));
+    return known->split;
+  }
+  if (wanted_.size() == kSplitsMax) wanted_.erase(wanted_.begin());
+  wanted_.push_back({run.ascii, run.wide, nullptr});
+  return nullptr;
+}
+
+void TokenTrie::prepare(const TextRun& run) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const Wanted* known = find(run); known != nullptr && known->split) return;
+  }
+  auto split = std::make_shared<const TextSplit>(make_split(run));
+  const std::lock_guard lock(mutex_);
+  if (Wanted* known = find(run)) {
+    known->split = std::move(split);
+    return;
+  }
+  if (wanted_.size() == kSplitsMax) wanted_.erase(wanted_.begin());
+  wanted_.push_back({run.ascii, run.wide, std::move(split)});
 }
 
 }  // namespace quire::grammar

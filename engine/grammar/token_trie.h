@@ -47,6 +47,8 @@ class TokenTrie {
   std::size_t mask_words() const { return (bytes_.size() + 63) / 64; }
   // Null when nobody asked for the run's characters before: what is wanted once is not worth it.
   std::shared_ptr<const TextSplit> split(const TextRun& run) const;
+  // Makes the split of the run's characters now: some 10 ms for 150,000 tokens.
+  void prepare(const TextRun& run) const;
 
  private:
   TextSplit make_split(const TextRun& run) const;
@@ -60,6 +62,7 @@ class TokenTrie {
     std::shared_ptr<const TextSplit> split;  // null: wanted once
   };
   static constexpr std::size_t kSplitsMax = 32;
+  Wanted* find(const TextRun& run) const;  // with mutex_ held; moved to the end
   mutable std::mutex mutex_;
   mutable std::vector<Wanted> wanted_;  // the latest used last
 };
