@@ -116,8 +116,9 @@ constexpr Command kCommands[] = {
          "Reads a float checkpoint tensor by tensor and writes a quantized one that mlx-lm loads, "
          "too. Reports the error of each tensor.",
      .setting_groups = "Processor Log",
-     .option_names = "bits group-size mixed shard-size eval-text overwrite json revision cache-dir "
-                     "endpoint token offline",
+     .option_names =
+         "bits group-size mixed shard-size eval-text overwrite tensors json revision cache-dir "
+         "endpoint token offline",
      .examples = "quire quantize demo demo-4bit\n"
                  "quire quantize org/repo out --bits 4 --mixed \"*down_proj=6,lm_head=8\" "
                  "--eval-text text.txt",

@@ -1,11 +1,10 @@
 // `quire pull`, and the models that other commands pull by their name.
-#include <signal.h>
-
 #include <filesystem>
 
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/hub.h"
+#include "cli/interruption.h"
 #include "cli/model_source.h"
 #include "cli/progress.h"
 #include "models/load/json.h"
@@ -14,8 +13,6 @@ namespace quire::cli {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::atomic<bool> g_interrupted{false};
 
 HubCache cache_of(const Options& options) {
   return options.cache_dir.empty() ? HubCache::of_environment() : HubCache(options.cache_dir);
@@ -27,14 +24,9 @@ Result<PullResult> pull_with_bar(const RepoName& name, const HubCache& cache,
   Progress progress(fmt::format("pulling {}", name.repo), true);
   hub.progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   // Ctrl-C leaves what came in a state that the next call goes on from.
-  hub.cancelled = &g_interrupted;
-  struct sigaction action {
-  }, before{};
-  action.sa_handler = [](int) { g_interrupted.store(true); };
-  ::sigaction(SIGINT, &action, &before);
-  auto pulled = pull(name, cache, hub);
-  ::sigaction(SIGINT, &before, nullptr);
-  return pulled;
+  const Interruption interruption;
+  hub.cancelled = &interruption.flag();
+  return pull(name, cache, hub);
 }
 
 // A weights file stands for its folder, if loading the folder reads exactly that file.
@@ -93,7 +85,7 @@ int pull_command(Invocation& invocation) {
   const auto pulled = pull_with_bar(*name, cache_of(options), options);
   if (!pulled && pulled.error().code == ErrorCode::kCancelled) {
     write_error("quire pull: stopped; the same command goes on from here\n");
-    return 128 + SIGINT;
+    return kExitInterrupted;
   }
   if (!pulled) return report("pull", pulled.error());
   const double seconds = to_seconds(SteadyClock().now() - begin);
