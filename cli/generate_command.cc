@@ -57,6 +57,7 @@ Result<engine::GenerateRequest> make_request(const Generator& generator, const O
       messages.push_back({{"role", "user"}, {"content", prompt}});
     }
     chat.messages = std::move(messages);
+    chat.kwargs = reasoning_kwargs(options);
     QUIRE_ASSIGN(text, generator.render(chat));
   }
   engine::GenerateRequest request;

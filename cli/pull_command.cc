@@ -19,8 +19,9 @@ HubCache cache_of(const Options& options) {
 }
 
 Result<PullResult> pull_with_bar(const RepoName& name, const HubCache& cache,
-                                 const Options& options) {
+                                 const Options& options, std::vector<std::string> files) {
   HubOptions hub = hub_options(options);
+  hub.files = std::move(files);
   Progress progress(fmt::format("pulling {}", name.repo), true);
   hub.progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   // Ctrl-C leaves what came in a state that the next call goes on from.
@@ -62,7 +63,7 @@ Result<std::string> find_model(std::string_view name, const Options& options) {
   if (!options.revision.empty()) repo->revision = options.revision;
   const HubCache cache = cache_of(options);
   if (const auto folder = cache.find_model(*repo)) return folder->string();
-  QUIRE_ASSIGN(const PullResult pulled, pull_with_bar(*repo, cache, options));
+  QUIRE_ASSIGN(const PullResult pulled, pull_with_bar(*repo, cache, options, {}));
   return pulled.folder.string();
 }
 
@@ -82,7 +83,8 @@ int pull_command(Invocation& invocation) {
   }
   if (!options.revision.empty()) name->revision = options.revision;
   const Time begin = SteadyClock().now();
-  const auto pulled = pull_with_bar(*name, cache_of(options), options);
+  const auto pulled = pull_with_bar(*name, cache_of(options), options,
+                                    {invocation.words.begin() + 1, invocation.words.end()});
   if (!pulled && pulled.error().code == ErrorCode::kCancelled) {
     write_error("quire pull: stopped; the same command goes on from here\n");
     return kExitInterrupted;

@@ -48,6 +48,30 @@ void store(float value, DType dtype, std::byte* out) {
   }
 }
 
+// Like the file that was read: numbers that JSON does not have stay the words that Python writes.
+std::string dump_config(Json config) {
+  constexpr std::string_view kMark = "\x1f";
+  const std::function<void(Json&)> mark = [&](Json& value) {
+    if (value.is_structured()) {
+      for (Json& member : value) mark(member);
+    } else if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+      const double number = value.get<double>();
+      value = fmt::format("{0}{1}{0}", kMark,
+                          std::isnan(number) ? "NaN"
+                          : number > 0       ? "Infinity"
+                                             : "-Infinity");
+    }
+  };
+  mark(config);
+  std::string text = config.dump(4);
+  for (const std::string_view quoted : {"\"\\u001f", "\\u001f\""}) {
+    for (std::size_t at = 0; (at = text.find(quoted, at)) != std::string::npos;) {
+      text.erase(at, quoted.size());
+    }
+  }
+  return text;
+}
+
 class Quantizer {
  public:
   explicit Quantizer(const QuantizePlan& plan) : plan_(plan) {}
@@ -308,7 +332,7 @@ class Quantizer {
     config["quantization_config"] = widths;
     const fs::path path = folder_->path() / "config.json";
     std::ofstream file(path, std::ios::binary);
-    file << config.dump(4) << "\n";
+    file << dump_config(config) << "\n";
     if (!file.flush()) return fail(ErrorCode::kIo, "cannot write {}", path.string());
     return {};
   }

@@ -120,7 +120,7 @@ def random_models(folder, beginnings=("",)):
         config.update({key: value for key, value in SIZES.items() if key in config}, initializer_range=0.2)
         if "num_heads" in config:  # Mamba-2
             config.update(head_dim=2 * config["hidden_size"] // config["num_heads"],
-                          intermediate_size=2 * config["hidden_size"], num_attention_heads=1)
+                          intermediate_size=2 * config["hidden_size"])
         wrapped = config
         if config["model_type"].startswith("qwen3_5"):  # mlx-lm knows the wrapper of several modalities only
             wrapped = {"model_type": config["model_type"].removesuffix("_text"), "text_config": config,
