@@ -27,7 +27,7 @@ constexpr Command kCommands[] = {
      .words_max = 1},
     {.name = "chat",
      .group = "Serve and talk",
-     .words = "MODEL",
+     .words = "[MODEL]",
      .summary = "talk to a model in the terminal",
      .description =
          "Loads a model into this process, or talks to a server with --url. Ctrl-C stops the "
@@ -37,7 +37,7 @@ constexpr Command kCommands[] = {
      .option_names =
          "url api-key remote-model system reasoning-effort session history temperature top-k top-p "
          "min-p repetition-penalty max-tokens seed stop revision cache-dir endpoint "
-         "token offline",
+         "token ca-file offline",
      .examples = "quire chat demo\n"
                  "quire chat org/repo --system \"Answer in one sentence.\"\n"
                  "quire chat --url http://127.0.0.1:8000",

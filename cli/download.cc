@@ -374,7 +374,9 @@ Status Downloader::run(const std::vector<Download>& downloads) {
     });
   }
   for (std::thread& worker : workers) worker.join();
-  if (fault_ && is_stopped()) return fail(ErrorCode::kCancelled, "cancelled");
+  if (options_.cancelled != nullptr && options_.cancelled->load()) {
+    return fail(ErrorCode::kCancelled, "cancelled");
+  }
   return fault_;
 }
 

@@ -293,7 +293,6 @@ int generate_command(Invocation& invocation) {
     write_error(fmt::format("quire generate: {}\nTry: quire generate --help\n", message));
     return kExitUsage;
   };
-  if (options.settings.engine.model.empty()) return refuse("a model is missing");
   std::vector<std::string> prompts = invocation.words;
   if (!options.prompt.empty()) prompts.push_back(options.prompt);
   if (prompts.size() > 1) return refuse("the prompt was given twice");

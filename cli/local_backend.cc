@@ -97,9 +97,10 @@ class LocalBackend final : public ChatBackend {
     if (reasoning_ == nullptr) return run_request(*engine_, std::move(request), sink, cancelled);
     Splitter splitter(parse_from(prompt, request), sink);
     const auto split = [&](TextKind, std::string_view text) { splitter.push(text); };
-    QUIRE_ASSIGN(Answer answer, run_request(*engine_, std::move(request), split, cancelled));
-    splitter.finish(answer.finish_reason != "stop");
-    answer.text = splitter.content();
+    Result<Answer> answer = run_request(*engine_, std::move(request), split, cancelled);
+    if (!answer) return answer;
+    splitter.finish(answer->finish_reason != "stop");
+    answer->text = splitter.content();
     return answer;
   }
 
@@ -186,7 +187,12 @@ Result<std::unique_ptr<engine::Engine>> load_engine(const Options& options,
   config.model = folder;
   Progress progress("loading", true);
   config.progress = [&progress](double share) { progress.update(share); };
-  return engine::create_engine(config);
+  auto engine = engine::create_engine(config);
+  if (!engine && (engine.error().code == ErrorCode::kInvalid ||
+                  engine.error().code == ErrorCode::kUnsupported)) {
+    engine.error().message += fmt::format("; quire inspect {} tells more", folder);
+  }
+  return engine;
 }
 
 Result<Answer> run_request(engine::Engine& engine, engine::GenerateRequest request,

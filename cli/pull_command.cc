@@ -56,9 +56,11 @@ Result<std::string> find_model(std::string_view name, const Options& options) {
   if (fs::exists(path, ignored)) return folder_of_file(path);
   auto repo = parse_repo_name(name);
   if (!repo) {
-    return fail(ErrorCode::kNotFound,
-                "there is no folder {}, and it is no name like org/repo or org/repo@revision",
-                name);
+    return fail(
+        ErrorCode::kNotFound,
+        "there is no folder {}, and it is no name like org/repo or org/repo@revision: quire "
+        "models lists what the cache holds",
+        name);
   }
   if (!options.revision.empty()) repo->revision = options.revision;
   const HubCache cache = cache_of(options);
