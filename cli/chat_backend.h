@@ -44,6 +44,9 @@ std::string_view finish_word(engine::FinishReason reason);
 // What the flags say about sampling; the rest as the checkpoint recommends it.
 engine::SamplingParams sampling_of(const Options& options, const engine::ModelCard& card);
 
+// --reasoning-effort as variables of a chat template, as the server maps the field of that name.
+Json reasoning_kwargs(const Options& options);
+
 // Finds and loads the model of the options, with a progress bar.
 Result<std::unique_ptr<engine::Engine>> load_engine(const Options& options,
                                                     const std::string& folder);

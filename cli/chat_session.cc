@@ -24,7 +24,7 @@ constexpr std::string_view kHelp[] = {
     "A line that ends with \\ goes on; \"\"\" opens and closes a text of several lines.",
     "Ctrl-C stops an answer."};
 constexpr std::string_view kSamplingFlags =
-    "temperature top-k top-p min-p repetition-penalty max-tokens seed stop";
+    "temperature top-k top-p min-p repetition-penalty max-tokens seed stop reasoning-effort";
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);

@@ -14,6 +14,7 @@ namespace quire::cli {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitInterrupted = 130;  // by Ctrl-C, as shells say it
 
 struct Invocation {
   Options options;

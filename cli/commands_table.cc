@@ -18,7 +18,7 @@ constexpr Command kCommands[] = {
          "one line, \"quire: ready on http://HOST:PORT\"; all else goes to standard error. SIGTERM "
          "and Ctrl-C let requests in flight finish; a second one ends them.",
      .setting_groups = "Model Loading Memory Scheduling Processor Server Log Debugging",
-     .option_names = "revision cache-dir endpoint token offline",
+     .option_names = "revision cache-dir endpoint token ca-file offline",
      .examples = "quire serve demo  # the bundled toy, on http://127.0.0.1:8000\n"
                  "quire serve org/repo --port 8080  # from the cache, or pulled\n"
                  "quire serve DIR --kv-cache-memory 8G --max-num-seqs 32\n"
@@ -27,16 +27,17 @@ constexpr Command kCommands[] = {
      .words_max = 1},
     {.name = "chat",
      .group = "Serve and talk",
-     .words = "MODEL",
+     .words = "[MODEL]",
      .summary = "talk to a model in the terminal",
      .description =
          "Loads a model into this process, or talks to a server with --url. Ctrl-C stops the "
          "answer, Ctrl-D ends the program. A line that ends with \\ goes on; \"\"\" opens and "
          "closes a text of several lines. /help lists the commands.",
      .setting_groups = "Model Loading Memory Processor Log",
-     .option_names = "url api-key remote-model system session history temperature top-k top-p "
-                     "min-p repetition-penalty max-tokens seed stop revision cache-dir endpoint "
-                     "token offline",
+     .option_names =
+         "url api-key remote-model system reasoning-effort session history temperature top-k top-p "
+         "min-p repetition-penalty max-tokens seed stop revision cache-dir endpoint "
+         "token ca-file offline",
      .examples = "quire chat demo\n"
                  "quire chat org/repo --system \"Answer in one sentence.\"\n"
                  "quire chat --url http://127.0.0.1:8000",
@@ -53,9 +54,9 @@ constexpr Command kCommands[] = {
          "line of a file is a request of its own; they run side by side, and the answers come in "
          "the order of the lines.",
      .setting_groups = "Model Loading Memory Scheduling Processor Log",
-     .option_names = "prompt system raw batch json temperature top-k top-p min-p "
+     .option_names = "prompt system reasoning-effort raw batch json temperature top-k top-p min-p "
                      "repetition-penalty max-tokens seed stop ignore-eos revision cache-dir "
-                     "endpoint token offline",
+                     "endpoint token ca-file offline",
      .examples = "quire generate demo \"Tell me a short story.\" --max-tokens 80\n"
                  "quire generate demo --raw --temperature 0 < start.txt\n"
                  "quire generate demo --batch prompts.jsonl > answers.jsonl",
@@ -74,24 +75,28 @@ constexpr Command kCommands[] = {
      .is_quiet = true},
     {.name = "pull",
      .group = "Models",
-     .words = "ORG/REPO[@REVISION]",
+     .words = "ORG/REPO[@REVISION] [FILE...]",
      .summary = "download a model into the Hugging Face cache",
      .description =
          "Fetches what is needed to run the model (configuration, tokenizer, template, "
          "safetensors) "
          "into the cache that Transformers uses as well, in parallel parts. A download that was "
          "cut "
-         "off goes on where it stopped; sizes and checksums are verified. Mirrors: HF_ENDPOINT. "
-         "Prints the folder of the snapshot.",
+         "off goes on where it stopped; sizes and checksums are verified. FILE names files to "
+         "fetch "
+         "instead, with * for any letters. Mirrors: HF_ENDPOINT; proxies: https_proxy, http_proxy, "
+         "no_proxy. Prints the folder of the snapshot.",
      .setting_groups = "Log",
-     .option_names = "revision cache-dir endpoint token offline connections part-size retries "
-                     "hub-timeout force json",
+     .option_names =
+         "revision cache-dir endpoint token ca-file offline connections part-size retries "
+         "hub-timeout force json",
      .examples = "quire pull org/repo\n"
                  "quire pull org/repo@v1.0\n"
+                 "quire pull org/repo config.json \"tokenizer*\"  # these files only\n"
                  "HF_ENDPOINT=https://mirror.example quire pull org/repo",
      .run = pull_command,
      .words_min = 1,
-     .words_max = 1,
+     .words_max = 64,
      .is_quiet = true},
     {.name = "inspect",
      .group = "Models",
@@ -103,7 +108,7 @@ constexpr Command kCommands[] = {
          "a token, states, the context that fits, and what would not load and why. Exit status 1 "
          "if it would not load.",
      .setting_groups = "Model Loading Memory Log",
-     .option_names = "tensors json revision cache-dir endpoint token offline",
+     .option_names = "tensors json revision cache-dir endpoint token ca-file offline",
      .examples = "quire inspect demo\nquire inspect org/repo --json",
      .run = inspect_command,
      .words_max = 1,
@@ -116,8 +121,9 @@ constexpr Command kCommands[] = {
          "Reads a float checkpoint tensor by tensor and writes a quantized one that mlx-lm loads, "
          "too. Reports the error of each tensor.",
      .setting_groups = "Processor Log",
-     .option_names = "bits group-size mixed shard-size eval-text overwrite json revision cache-dir "
-                     "endpoint token offline",
+     .option_names =
+         "bits group-size mixed shard-size eval-text overwrite tensors json revision cache-dir "
+         "endpoint token ca-file offline",
      .examples = "quire quantize demo demo-4bit\n"
                  "quire quantize org/repo out --bits 4 --mixed \"*down_proj=6,lm_head=8\" "
                  "--eval-text text.txt",
@@ -134,7 +140,7 @@ constexpr Command kCommands[] = {
          "arithmetic with the kernels themselves. With a model it says what fits and which speed "
          "to expect.",
      .setting_groups = "Model Loading Memory Processor Log",
-     .option_names = "seconds json revision cache-dir endpoint token offline",
+     .option_names = "seconds json revision cache-dir endpoint token ca-file offline",
      .examples = "quire doctor\nquire doctor org/repo",
      .run = doctor_command,
      .words_max = 1,
@@ -154,7 +160,7 @@ constexpr Command kCommands[] = {
          "Reads {\"text\": ...} or {\"ids\": [...]} line by line from standard input and "
          "answers line by line.",
      .setting_groups = "Model Log",
-     .option_names = "revision cache-dir endpoint token offline",
+     .option_names = "revision cache-dir endpoint token ca-file offline",
      .examples = "echo '{\"text\": \"Hello\"}' | quire tokenize demo",
      .run = tokenize_command,
      .words_max = 1,

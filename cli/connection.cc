@@ -1,6 +1,7 @@
 // Non-blocking throughout; every wait is a poll in slices, so that a cancellation is seen soon.
 #include "cli/connection.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "cli/proxy.h"
 
 namespace quire::cli {
 namespace {
@@ -36,6 +38,13 @@ std::string tls_reason() {
   return reason == nullptr ? "the connection was cut off" : reason;
 }
 
+// RFC 6066: no address is a server name.
+bool is_address(const std::string& host) {
+  unsigned char bytes[sizeof(in6_addr)];
+  return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+}
+
 }  // namespace
 
 tl::unexpected<Error> Connection::io_error(std::string_view what) const {
@@ -51,7 +60,9 @@ Connection::~Connection() {
 Result<std::unique_ptr<Connection>> Connection::open(const Endpoint& endpoint) {
   std::unique_ptr<Connection> connection(new Connection(endpoint));
   QUIRE_TRY(connection->connect());
+  if (endpoint.is_secure && endpoint.proxy != nullptr) QUIRE_TRY(connection->open_tunnel());
   if (endpoint.is_secure) QUIRE_TRY(connection->start_tls());
+  connection->endpoint_.proxy = nullptr;
   return connection;
 }
 
@@ -75,9 +86,15 @@ Status Connection::connect() {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   AddressList addresses;
-  const int found =
-      ::getaddrinfo(endpoint_.host.c_str(), endpoint_.port.c_str(), &hints, &addresses.first);
-  if (found != 0) return io_error(::gai_strerror(found));
+  const Proxy* proxy = endpoint_.proxy;
+  const std::string& host = proxy != nullptr ? proxy->host : endpoint_.host;
+  const std::string& port = proxy != nullptr ? proxy->port : endpoint_.port;
+  const auto failed = [&](std::string_view why) {
+    return io_error(proxy == nullptr ? std::string(why)
+                                     : fmt::format("the proxy {}: {}", proxy->name(), why));
+  };
+  const int found = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &addresses.first);
+  if (found != 0) return failed(::gai_strerror(found));
   std::string reason = "no address";
   for (const addrinfo* at = addresses.first; at != nullptr; at = at->ai_next) {
     if (fd_ >= 0) ::close(fd_);
@@ -105,18 +122,87 @@ Status Connection::connect() {
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return {};
   }
-  return io_error(reason);
+  return failed(reason);
+}
+
+Status Connection::open_tunnel() {
+  constexpr std::size_t kHeadMax = 64 << 10;
+  const Proxy& proxy = *endpoint_.proxy;
+  const bool is_v6 = endpoint_.host.find(':') != std::string::npos;
+  const std::string target =
+      fmt::format("{}{}{}:{}", is_v6 ? "[" : "", endpoint_.host, is_v6 ? "]" : "", endpoint_.port);
+  std::string request = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", target);
+  if (!proxy.authorization.empty()) {
+    request += fmt::format("Proxy-Authorization: {}\r\n", proxy.authorization);
+  }
+  QUIRE_TRY(write(request + "\r\n"));
+  std::string head;
+  while (!head.ends_with("\r\n\r\n")) {
+    char c = 0;  // one by one: what follows the head belongs to the tunnel
+    QUIRE_ASSIGN(const std::size_t count, read({&c, 1}));
+    if (count == 0 || head.size() > kHeadMax) {
+      return io_error(fmt::format("the proxy {} gave no answer to CONNECT", proxy.name()));
+    }
+    head += c;
+  }
+  const std::string line = head.substr(0, head.find('\r'));
+  const std::size_t blank = line.find(' ');
+  const std::string status = blank == std::string::npos ? "" : line.substr(blank + 1, 3);
+  if (status == "407") {
+    return io_error(
+        fmt::format("the proxy {} wants a user and a password: put them into the "
+                    "variable, as in https_proxy=http://USER:PASSWORD@{}",
+                    proxy.name(), proxy.name()));
+  }
+  if (!status.starts_with('2')) {
+    return io_error(fmt::format("the proxy {} refused the connection: {}", proxy.name(), line));
+  }
+  return {};
+}
+
+Error Connection::certificate_error(long verified) const {
+  std::string advice;
+  switch (verified) {
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+      advice =
+          ": if you trust its authority, name that with --ca-file FILE or SSL_CERT_FILE; "
+          "without any, install ca-certificates";
+      break;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      advice = ": check this machine's clock, else the server's owner must renew it";
+      break;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      advice = ": it is for another name: check the URL";
+      break;
+    default:
+      break;
+  }
+  return io_error(fmt::format("the certificate: {}{}", ::X509_verify_cert_error_string(verified),
+                              advice))
+      .value();
 }
 
 Status Connection::start_tls() {
   context_ = ::SSL_CTX_new(::TLS_client_method());
   if (context_ == nullptr) return io_error(tls_reason());
   ::SSL_CTX_set_min_proto_version(context_, TLS1_2_VERSION);
-  ::SSL_CTX_set_default_verify_paths(context_);
+  if (endpoint_.ca_file.empty()) {
+    ::SSL_CTX_set_default_verify_paths(context_);
+  } else if (::SSL_CTX_load_verify_locations(context_, endpoint_.ca_file.c_str(), nullptr) != 1) {
+    return fail(ErrorCode::kInvalid, "--ca-file {}: {}: it must be a file of PEM certificates",
+                endpoint_.ca_file, tls_reason());
+  }
   ::SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
   ssl_ = ::SSL_new(context_);
   if (ssl_ == nullptr || ::SSL_set1_host(ssl_, endpoint_.host.c_str()) != 1 ||
-      ::SSL_set_tlsext_host_name(ssl_, endpoint_.host.c_str()) != 1 ||
+      (!is_address(endpoint_.host) &&
+       ::SSL_set_tlsext_host_name(ssl_, endpoint_.host.c_str()) != 1) ||
       ::SSL_set_fd(ssl_, fd_) != 1) {
     return io_error(tls_reason());
   }
@@ -125,8 +211,7 @@ Status Connection::start_tls() {
     const long verified = ::SSL_get_verify_result(ssl_);
     if (verified != X509_V_OK) {
       ::ERR_clear_error();
-      return io_error(
-          fmt::format("the certificate: {}", ::X509_verify_cert_error_string(verified)));
+      return tl::unexpected<Error>(certificate_error(verified));
     }
     QUIRE_TRY(wait_for_tls(done));
   }

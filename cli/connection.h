@@ -14,17 +14,22 @@ struct ssl_st;
 
 namespace quire::cli {
 
+struct Proxy;
+
 struct Endpoint {
   std::string host, port;
   bool is_secure = false;
+  std::string ca_file = {};      // PEM; empty: the system's authorities
+  const Proxy* proxy = nullptr;  // null: none; a secure endpoint is reached by CONNECT
   double silence_s = 30;
   const std::atomic<bool>* cancelled = nullptr;  // may be null
 };
 
 class Connection {
  public:
-  // Every error is kIo and names host and port, or kCancelled. Certificates are checked against the
-  // system's authorities (SSL_CERT_FILE and SSL_CERT_DIR name others).
+  // Every error is kIo and names host and port, or kCancelled. Certificates are checked against
+  // ca_file or the system's authorities (SSL_CERT_FILE and SSL_CERT_DIR name others). The proxy
+  // needs to live for this call only.
   static Result<std::unique_ptr<Connection>> open(const Endpoint& endpoint);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -37,7 +42,9 @@ class Connection {
  private:
   explicit Connection(const Endpoint& endpoint) : endpoint_(endpoint) {}
   Status connect();
+  Status open_tunnel();
   Status start_tls();
+  Error certificate_error(long verified) const;
   Status wait(int events) const;
   // After an SSL call that returned `returned`: waits for what it wants, or says what went wrong.
   Status wait_for_tls(int returned);

@@ -12,34 +12,34 @@ namespace {
 
 std::string size_text(std::int64_t bytes) { return bytes_text(static_cast<std::uint64_t>(bytes)); }
 
-// Tokens a second at best: decoding reads the weights once for a step, prefill computes.
+// Tokens a second with a short context: what the kernels do with weights of the model's format.
 struct Expectation {
   double decode = 0;       // one sequence
   double decode_many = 0;  // 16 side by side, together
   double prefill = 0;
 };
 
-double compute_of(const Survey& survey, const MachineRates& rates) {
-  std::string format = survey.formats.empty() ? "f32" : survey.formats.front().format;
-  if (survey.arithmetic == "f32") format = "f32";
+// The rate of the format that most of the weights have.
+const ComputeRate* rate_of(const Survey& survey, const MachineRates& rates) {
+  if (survey.formats.empty()) return nullptr;
+  const ComputeRate* found = nullptr;
   for (const ComputeRate& rate : rates.compute) {
-    if (format.starts_with(rate.format)) return rate.gflops;
+    if (survey.formats.front().format.starts_with(rate.format)) found = &rate;
   }
-  return rates.compute.empty() ? 0 : rates.compute.front().gflops;
+  return found;
 }
 
 Expectation expect(const Survey& survey, const MachineRates& rates) {
   Expectation out;
-  if (survey.weight_bytes_per_token == 0 || survey.weight_bytes == 0) return out;
+  const ComputeRate* rate = rate_of(survey, rates);
+  if (survey.weight_bytes_per_token == 0 || survey.weight_bytes == 0 || rate == nullptr) return out;
   const double bytes = static_cast<double>(survey.weight_bytes_per_token);
   // Parameters that one token passes, from the share of bytes that it reads.
   const double active =
       static_cast<double>(survey.parameters) * bytes / static_cast<double>(survey.weight_bytes);
-  const double compute = compute_of(survey, rates) * 1e9 / (2 * active);
-  const double memory = rates.read_gb_s * 1e9 / bytes;
-  out.decode = std::min(memory, compute);
-  out.decode_many = std::min(16 * memory, compute);
-  out.prefill = compute;
+  out.decode = rate->one_gb_s * 1e9 / bytes;
+  out.decode_many = 16 * rate->sixteen_gb_s * 1e9 / bytes;
+  out.prefill = rate->gflops * 1e9 / (2 * active);
   return out;
 }
 
@@ -97,8 +97,10 @@ std::string machine_text(const MachineFacts& facts, const MachineRates& rates) {
                      rates.read_gb_s, rates.threads, rates.read_one_gb_s);
   for (std::size_t i = 0; i < rates.compute.size(); ++i) {
     const ComputeRate& rate = rates.compute[i];
-    out += fmt::format("{:<12} {:.0f} GFLOP/s, {} weights and {} activations\n",
-                       i == 0 ? "compute" : "", rate.gflops, rate.format, rate.activations);
+    out += fmt::format(
+        "{:<12} {:.0f} GFLOP/s, {} weights and {} activations; {:.1f} GB/s of weights for one "
+        "row\n",
+        i == 0 ? "compute" : "", rate.gflops, rate.format, rate.activations, rate.one_gb_s);
   }
   for (const std::string& line : advice(facts)) out += fmt::format("{:<12} {}\n", "advice", line);
   return out;
@@ -116,18 +118,21 @@ std::string model_text(const Survey& survey, const MachineRates& rates) {
                      "memory", size_text(survey.weight_bytes), size_text(survey.kv_bytes_per_token),
                      survey.context_fits);
   const Expectation speed = expect(survey, rates);
-  out += fmt::format(
-      "{:<12} at most {:.3g} tokens a second for one sequence, {:.3g} for 16 "
-      "together, {:.3g} of a prompt\n",
-      "speed", speed.decode, speed.decode_many, speed.prefill);
-  return out;
+  if (speed.decode == 0) return out + fmt::format("{:<12} not measured for this format\n", "speed");
+  return out + fmt::format(
+                   "{:<12} about {:.3g} tokens a second for one sequence, {:.3g} for 16 together, "
+                   "{:.3g} of a prompt; long contexts are slower (measure: quire bench latency)\n",
+                   "speed", speed.decode, speed.decode_many, speed.prefill);
 }
 
 Json doctor_json(const MachineFacts& facts, const MachineRates& rates) {
   Json compute = Json::array();
   for (const ComputeRate& rate : rates.compute) {
-    compute.push_back(
-        {{"weights", rate.format}, {"activations", rate.activations}, {"gflops", rate.gflops}});
+    compute.push_back({{"weights", rate.format},
+                       {"activations", rate.activations},
+                       {"gflops", rate.gflops},
+                       {"read_gb_s_1_row", rate.one_gb_s},
+                       {"read_gb_s_16_rows", rate.sixteen_gb_s}});
   }
   return {{"processor", facts.processor},
           {"processors_online", facts.processors_online},
@@ -160,10 +165,14 @@ int doctor_command(Invocation& invocation) {
     folder = *found;
   }
   const MachineFacts facts = read_machine();
-  const MachineRates rates =
-      measure_machine(facts, options.settings.engine.threads, options.seconds / 4);
   std::optional<Survey> survey;
   if (!folder.empty()) survey = survey_model(folder, options.settings);
+  Measurement measurement{.threads = options.settings.engine.threads,
+                          .seconds = options.seconds / 4};
+  if (survey && survey->arithmetic == kernels::arithmetic_name(kernels::Arithmetic::kF32)) {
+    measurement.arithmetic = kernels::Arithmetic::kF32;
+  }
+  const MachineRates rates = measure_machine(facts, measurement);
   if (options.json) {
     Json out = doctor_json(facts, rates);
     if (survey) {

@@ -10,6 +10,9 @@
 namespace quire::cli {
 namespace {
 
+// A page must have one; it is fixed so that equal sources give equal packages.
+constexpr std::string_view kManualDate = "2026-11-21";
+
 using server::FlagSpec;
 
 std::string flag_list(const FlagSpec& spec) {
@@ -105,7 +108,7 @@ std::string flag_tables_page(const Command& command) {
 
 std::string manual_page() {
   std::string out =
-      fmt::format(".TH QUIRE 1 \"\" \"quire {}\" \"User Commands\"\n", server::kVersion);
+      fmt::format(".TH QUIRE 1 {} \"quire {}\" \"User Commands\"\n", kManualDate, server::kVersion);
   out +=
       ".SH NAME\nquire \\- serve language models on CPUs, to many clients at once\n"
       ".SH SYNOPSIS\n.B quire\n.I COMMAND\n[flags]\n.SH COMMANDS\n";

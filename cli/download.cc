@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -69,7 +71,60 @@ Status write_at(const Descriptor& file, const fs::path& path, std::uint64_t at,
   return {};
 }
 
+// Whether a later attempt may get another answer.
+bool may_pass(int status) { return status == 408 || status == 429 || status >= 500; }
+
+// Seconds of a Retry-After field; a date, or none, is 0.
+double retry_after(const HttpReply& reply) {
+  constexpr double kLongest = 600;
+  const std::string text = reply.field("retry-after");
+  int seconds = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return parsed.ec == std::errc() ? std::clamp<double>(seconds, 0, kLongest) : 0;
+}
+
 }  // namespace
+
+void Patience::renew() {
+  attempt_ = 1;
+  pause_s_ = options_.retry_s;
+}
+
+bool Patience::wait(const HttpReply* reply, const std::atomic<bool>& stopped) {
+  const auto is_over = [&] {
+    return stopped.load() || (options_.cancelled != nullptr && options_.cancelled->load());
+  };
+  if (is_over() || attempt_ >= options_.attempts) return false;
+  const double asked = reply == nullptr ? 0 : retry_after(*reply);
+  if (asked > pause_s_) log(LogLevel::kWarning, "the hub asks to wait for {} s", asked);
+  const Time end = SteadyClock().now() + from_seconds(std::max(pause_s_, asked));
+  while (!is_over() && SteadyClock().now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  pause_s_ *= 2;
+  ++attempt_;
+  return !is_over();
+}
+
+Result<HttpReply> hub_answer(const HttpCall& call, const HubOptions& options) {
+  static const std::atomic<bool> kNever{false};
+  Patience patience(options);
+  while (true) {
+    Result<HttpReply> reply = http_call(call);
+    if (reply && !may_pass(reply->status)) return reply;
+    const bool is_final = !reply && reply.error().code != ErrorCode::kIo;
+    // Names and certificates do not change while we wait; a cut or refused connection may.
+    if (is_final || !patience.wait(reply ? &*reply : nullptr, kNever)) {
+      if (!reply && reply.error().code == ErrorCode::kIo) {
+        reply.error().message += fmt::format(
+            " (is {} reachable from here? Another hub: --endpoint or HF_ENDPOINT; a "
+            "proxy: https_proxy; only what the cache has: --offline)",
+            options.endpoint);
+      }
+      return reply;
+    }
+  }
+}
 
 // One blob in the making. Construct, open(), then parts from any thread, then nothing: the last
 // part finishes it.
@@ -196,8 +251,15 @@ bool Downloader::take(Part& part) {
   return true;
 }
 
-// Appends to the part from `done` on, and moves it forward.
-Status Downloader::fetch_attempt(const Part& part, std::uint64_t& done, bool& is_fatal) {
+struct Downloader::Attempt {
+  std::uint64_t done = 0;          // bytes of the part, over all attempts
+  bool is_fatal = false;           // no later attempt can mend it
+  std::optional<HttpReply> reply;  // one that was no success
+};
+
+// Appends to the part from attempt.done on, and moves it forward.
+Status Downloader::fetch_attempt(const Part& part, Attempt& attempt) {
+  std::uint64_t& done = attempt.done;
   Target& target = *part.target;
   const std::uint64_t begin = target.part_begin(part.index), size = target.part_size(part.index);
   HttpCall call = hub_call(target.download().url, options_);
@@ -219,7 +281,7 @@ Status Downloader::fetch_attempt(const Part& part, std::uint64_t& done, bool& is
       return done == size ? fail(ErrorCode::kCancelled, "enough") : Status{};
     }
     if (const Status written = target.write(begin + done, bytes); !written) {
-      is_fatal = true;
+      attempt.is_fatal = true;
       return written;
     }
     done += bytes.size();
@@ -234,30 +296,23 @@ Status Downloader::fetch_attempt(const Part& part, std::uint64_t& done, bool& is
     return fail(ErrorCode::kIo, "{}: the answer ended after {} of {} bytes",
                 target.download().file.path, begin + done, target.download().file.bytes);
   }
-  // Later attempts can mend these only.
-  is_fatal = reply->status != 408 && reply->status != 429 && reply->status < 500;
+  attempt.is_fatal = !may_pass(reply->status);
+  attempt.reply = *reply;
   return tl::unexpected<Error>(hub_error(*reply, {repo_, "main"}, options_));
 }
 
 Status Downloader::fetch_part(const Part& part) {
-  std::uint64_t done = 0;
-  double pause_s = options_.retry_s;
-  for (int attempt = 1;; ++attempt) {
-    const std::uint64_t before = done;
-    bool is_fatal = false;
-    Status fetched = fetch_attempt(part, done, is_fatal);
+  Attempt attempt;
+  Patience patience(options_);
+  while (true) {
+    const std::uint64_t before = attempt.done;
+    attempt.reply.reset();
+    Status fetched = fetch_attempt(part, attempt);
     if (fetched) return part.target->complete(part.index);
-    if (done > before) {  // it moves: only standstill is counted
-      attempt = 1;
-      pause_s = options_.retry_s;
-    }
-    if (is_fatal || is_stopped() || attempt >= options_.attempts) return fetched;
+    if (attempt.done > before) patience.renew();  // it moves: only standstill is counted
+    if (attempt.is_fatal || is_stopped()) return fetched;
     log(LogLevel::kInfo, "{}; trying again", fetched.error().message);
-    const Time end = SteadyClock().now() + from_seconds(pause_s);
-    while (!is_stopped() && SteadyClock().now() < end) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    pause_s *= 2;
+    if (!patience.wait(attempt.reply ? &*attempt.reply : nullptr, failed_)) return fetched;
   }
 }
 
@@ -319,7 +374,9 @@ Status Downloader::run(const std::vector<Download>& downloads) {
     });
   }
   for (std::thread& worker : workers) worker.join();
-  if (fault_ && is_stopped()) return fail(ErrorCode::kCancelled, "cancelled");
+  if (options_.cancelled != nullptr && options_.cancelled->load()) {
+    return fail(ErrorCode::kCancelled, "cancelled");
+  }
   return fault_;
 }
 

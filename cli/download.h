@@ -39,7 +39,8 @@ class Downloader {
   Status work();
   bool take(Part& part);
   Status fetch_part(const Part& part);
-  Status fetch_attempt(const Part& part, std::uint64_t& done, bool& is_fatal);
+  struct Attempt;
+  Status fetch_attempt(const Part& part, Attempt& attempt);
   Status check_space(std::uint64_t missing_bytes) const;
   bool is_stopped() const;
   void count(std::uint64_t bytes);
@@ -60,5 +61,26 @@ Error hub_error(const HttpReply& reply, const RepoName& name, const HubOptions& 
 
 // Fields that every request to the hub carries.
 HttpCall hub_call(const std::string& url, const HubOptions& options);
+
+// The answer to a small request, asked again where a later attempt may do better. What cannot be
+// reached is kIo with what to do next.
+Result<HttpReply> hub_answer(const HttpCall& call, const HubOptions& options);
+
+// Attempts with growing pauses between them.
+class Patience {
+ public:
+  explicit Patience(const HubOptions& options) : options_(options), pause_s_(options.retry_s) {}
+
+  // Something came: what follows counts as the first attempt.
+  void renew();
+  // False when no attempt is left, or when it was cancelled or `stopped`; else waits, for as long
+  // as the hub asked (Retry-After) if that is longer.
+  bool wait(const HttpReply* reply, const std::atomic<bool>& stopped);
+
+ private:
+  const HubOptions& options_;
+  double pause_s_;
+  int attempt_ = 1;
+};
 
 }  // namespace quire::cli

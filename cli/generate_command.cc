@@ -57,6 +57,7 @@ Result<engine::GenerateRequest> make_request(const Generator& generator, const O
       messages.push_back({{"role", "user"}, {"content", prompt}});
     }
     chat.messages = std::move(messages);
+    chat.kwargs = reasoning_kwargs(options);
     QUIRE_ASSIGN(text, generator.render(chat));
   }
   engine::GenerateRequest request;
@@ -292,7 +293,6 @@ int generate_command(Invocation& invocation) {
     write_error(fmt::format("quire generate: {}\nTry: quire generate --help\n", message));
     return kExitUsage;
   };
-  if (options.settings.engine.model.empty()) return refuse("a model is missing");
   std::vector<std::string> prompts = invocation.words;
   if (!options.prompt.empty()) prompts.push_back(options.prompt);
   if (prompts.size() > 1) return refuse("the prompt was given twice");

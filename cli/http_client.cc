@@ -8,6 +8,7 @@
 #include <boost/beast/http/parser.hpp>
 
 #include "cli/connection.h"
+#include "cli/proxy.h"
 
 namespace quire::cli {
 namespace {
@@ -44,8 +45,12 @@ class Exchange {
   }
 
   Result<HttpReply> run(bool with_authorization) {
-    QUIRE_ASSIGN(connection_, Connection::open({url_.host, url_.port, url_.scheme == "https",
-                                                call_.silence_s, call_.cancelled}));
+    QUIRE_ASSIGN(proxy_, proxy_for(url_));
+    Endpoint endpoint{url_.host, url_.port, url_.scheme == "https", call_.ca_file};
+    endpoint.proxy = proxy_ ? &*proxy_ : nullptr;
+    endpoint.silence_s = call_.silence_s;
+    endpoint.cancelled = call_.cancelled;
+    QUIRE_ASSIGN(connection_, Connection::open(endpoint));
     QUIRE_TRY(connection_->write(request_text(with_authorization)));
     while (!parser_.is_done()) QUIRE_TRY(advance());
     if (!has_head_) take_head();
@@ -53,11 +58,18 @@ class Exchange {
   }
 
  private:
+  // A proxy reads the request itself; through its tunnel it sees none.
+  bool is_relayed() const { return proxy_ && url_.scheme == "http"; }
+
   std::string request_text(bool with_authorization) const {
     std::string out = fmt::format(
         "{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n"
         "User-Agent: quire\r\nAccept-Encoding: identity\r\n",
-        call_.method, url_.path, url_.authority());
+        call_.method, is_relayed() ? "http://" + url_.authority() + url_.path : url_.path,
+        url_.authority());
+    if (is_relayed() && !proxy_->authorization.empty()) {
+      out += fmt::format("Proxy-Authorization: {}\r\n", proxy_->authorization);
+    }
     for (const auto& [name, value] : call_.fields) {
       if (!with_authorization && equal_names(name, "authorization")) continue;
       out += fmt::format("{}: {}\r\n", name, value);
@@ -123,6 +135,7 @@ class Exchange {
   const HttpCall& call_;
   const Url& url_;
   const BodySink& sink_;
+  std::optional<Proxy> proxy_;
   std::unique_ptr<Connection> connection_;
   beast::flat_buffer input_;
   http::response_parser<http::buffer_body> parser_;

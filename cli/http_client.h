@@ -26,7 +26,8 @@ struct HttpCall {
   std::string url;
   std::vector<std::pair<std::string, std::string>> fields;
   std::string body;
-  double silence_s = 30;  // longest wait for the next bytes
+  double silence_s = 30;     // longest wait for the next bytes
+  std::string ca_file = {};  // authorities of certificates (PEM); empty: the system's
   const std::atomic<bool>* cancelled = nullptr;
   // Redirects to other hosts are followed without the Authorization field. False: a redirect that
   // names its host is the answer, as the hub redirects to the storage of a large file.

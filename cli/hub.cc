@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "cli/download.h"
+#include "models/load/bind.h"
 #include "models/load/file.h"
 #include "models/load/json.h"
 
@@ -109,6 +110,38 @@ class Puller {
 
   Result<PullResult> run() {
     QUIRE_TRY(list());
+    return options_.files.empty() ? pull_model() : pull_files();
+  }
+
+ private:
+  Result<PullResult> pull_files() {
+    std::set<std::string> wanted;
+    for (const std::string& pattern : options_.files) {
+      const std::size_t before = wanted.size();
+      bool is_known = false;
+      for (const auto& [path, file] : listing_.files) {
+        if (!models::matches_pattern(pattern, path)) continue;
+        is_known = true;
+        wanted.insert(path);
+      }
+      if (!is_known && before == wanted.size()) {
+        return fail(ErrorCode::kNotFound, "{} has no file {}: see {}/{}/tree/{}", name_.repo,
+                    pattern, options_.endpoint, name_.repo, name_.revision);
+      }
+    }
+    QUIRE_ASSIGN(std::vector<Download> downloads, downloads_of({wanted.begin(), wanted.end()}));
+    Downloader files(name_.repo, cache_, options_);
+    QUIRE_TRY(files.run(downloads));
+    QUIRE_TRY(link(downloads));
+    return finish(files.fetched_bytes());
+  }
+
+  Result<PullResult> finish(std::uint64_t fetched_bytes) const {
+    if (!is_commit(name_.revision)) QUIRE_TRY(cache_.write_ref(name_, listing_.commit));
+    return PullResult{cache_.snapshot(name_.repo, listing_.commit), listing_.commit, fetched_bytes};
+  }
+
+  Result<PullResult> pull_model() {
     std::vector<std::string> small;
     for (const auto& [path, file] : listing_.files) {
       if (is_small_model_file(path)) small.push_back(path);
@@ -127,12 +160,9 @@ class Puller {
     Downloader large_files(name_.repo, cache_, shown);
     QUIRE_TRY(large_files.run(second));
     QUIRE_TRY(link(second));
-    if (!is_commit(name_.revision)) QUIRE_TRY(cache_.write_ref(name_, listing_.commit));
-    return PullResult{cache_.snapshot(name_.repo, listing_.commit), listing_.commit,
-                      small_files.fetched_bytes() + large_files.fetched_bytes()};
+    return finish(small_files.fetched_bytes() + large_files.fetched_bytes());
   }
 
- private:
   const HubOptions& with_progress(bool shown) {
     quiet_ = options_;
     quiet_.progress = {};
@@ -143,8 +173,7 @@ class Puller {
     const std::string url =
         fmt::format("{}/api/models/{}/revision/{}?blobs=true", options_.endpoint, name_.repo,
                     url_text(name_.revision, false));
-    HttpCall call = hub_call(url, options_);
-    QUIRE_ASSIGN(const HttpReply reply, http_call(call));
+    QUIRE_ASSIGN(const HttpReply reply, hub_answer(hub_call(url, options_), options_));
     if (reply.status != 200) return tl::unexpected<Error>(hub_error(reply, name_, options_));
     const auto body = parse_json(reply.body, {.nodes = 4'000'000});
     const Json* siblings = body ? find_member(*body, "siblings") : nullptr;
@@ -168,7 +197,7 @@ class Puller {
     HttpCall call = hub_call(file_url(file.path), options_);
     call.method = "HEAD";
     call.follows_elsewhere = false;
-    QUIRE_ASSIGN(const HttpReply reply, http_call(call));
+    QUIRE_ASSIGN(const HttpReply reply, hub_answer(call, options_));
     if (reply.status >= 400) return tl::unexpected<Error>(hub_error(reply, name_, options_));
     std::string etag = reply.field("x-linked-etag");
     if (etag.empty()) etag = reply.field("etag");
@@ -246,6 +275,7 @@ HubOptions hub_options(const Options& options) {
   out.token = !options.token.empty() ? options.token : stored_token();
   out.offline = options.offline || is_on(variable("HF_HUB_OFFLINE"));
   out.force = options.force;
+  out.ca_file = options.ca_file;
   out.connections = options.connections;
   out.silence_s = options.hub_timeout_s;
   out.part_bytes = static_cast<std::uint64_t>(options.part_bytes);
@@ -258,6 +288,7 @@ HttpCall hub_call(const std::string& url, const HubOptions& options) {
   call.url = url;
   call.silence_s = options.silence_s;
   call.cancelled = options.cancelled;
+  call.ca_file = options.ca_file;
   if (!options.token.empty()) call.fields.emplace_back("Authorization", "Bearer " + options.token);
   return call;
 }
@@ -295,6 +326,14 @@ Error hub_error(const HttpReply& reply, const RepoName& name, const HubOptions& 
         fmt::format("{} has no {} (404): check the name at {}", options.endpoint,
                     code == "EntryNotFound" ? "such file of " + name.repo : name.repo, page));
   }
+  if (reply.status == 429) {
+    return error(
+        ErrorCode::kOverloaded,
+        fmt::format("{} answers too many requests (429): wait a while{}, then run the same "
+                    "command",
+                    options.endpoint,
+                    options.token.empty() ? ", or give a token by HF_TOKEN" : ""));
+  }
   return error(ErrorCode::kIo, fmt::format("{} answered {}; try again later, or another mirror by "
                                            "HF_ENDPOINT",
                                            options.endpoint, reply.status));
@@ -310,10 +349,36 @@ bool is_small_model_file(std::string_view path) {
          path.ends_with(".jsonl");
 }
 
+namespace {
+
+// The snapshot, if each pattern fits a file of it.
+std::optional<fs::path> find_files(const HubCache& cache, const RepoName& name,
+                                   const std::vector<std::string>& patterns) {
+  const auto commit = cache.find_commit(name);
+  if (!commit) return std::nullopt;
+  const fs::path folder = cache.snapshot(name.repo, *commit);
+  std::vector<std::string> paths;
+  std::error_code ignored;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
+    if (entry.is_regular_file(ignored)) {
+      paths.push_back(entry.path().lexically_relative(folder).generic_string());
+    }
+  }
+  const auto is_there = [&](const std::string& pattern) {
+    return std::ranges::any_of(
+        paths, [&](const std::string& path) { return models::matches_pattern(pattern, path); });
+  };
+  if (!std::ranges::all_of(patterns, is_there)) return std::nullopt;
+  return folder;
+}
+
+}  // namespace
+
 Result<PullResult> pull(const RepoName& name, const HubCache& cache, const HubOptions& options) {
   if (options.offline) {
     const auto commit = cache.find_commit(name);
-    const auto folder = cache.find_model(name);
+    const auto folder =
+        options.files.empty() ? cache.find_model(name) : find_files(cache, name, options.files);
     if (folder) return PullResult{*folder, *commit, 0};
     const std::string missing =
         commit ? fmt::format(" (missing: {})",

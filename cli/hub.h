@@ -15,9 +15,11 @@ namespace quire::cli {
 
 struct HubOptions {
   std::string endpoint = "https://huggingface.co";
-  std::string token;  // empty: none is sent
+  std::string token;    // empty: none is sent
+  std::string ca_file;  // empty: the system's authorities
   bool offline = false;
-  bool force = false;  // fetch what is there, too
+  bool force = false;              // fetch what is there, too
+  std::vector<std::string> files;  // paths with * for any letters; empty: what a model needs
   int connections = 8;
   double silence_s = 30;
   // Files are fetched in parts of this size; a part that fails is tried again.

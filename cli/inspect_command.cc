@@ -41,10 +41,6 @@ Json models_json(const std::vector<HubCache::Entry>& entries, const Options& opt
 
 int inspect_command(Invocation& invocation) {
   const Options& options = invocation.options;
-  if (options.settings.engine.model.empty()) {
-    write_error("quire inspect: a model is missing\nTry: quire inspect --help\n");
-    return kExitUsage;
-  }
   const auto folder = find_model(options);
   if (!folder) return report("inspect", folder.error());
   const Survey survey = survey_model(*folder, options.settings);

@@ -8,6 +8,7 @@
 #include "cli/chat_backend.h"
 #include "cli/model_source.h"
 #include "cli/progress.h"
+#include "models/text/answer/answer_parser.h"
 #include "server/chat_renderer.h"
 
 namespace quire::cli {
@@ -40,11 +41,37 @@ class Mailbox {
   std::deque<engine::Output> outputs_;
 };
 
+// Sorts the text of an answer into reasoning and content.
+class Splitter {
+ public:
+  Splitter(text::AnswerParserOptions options, const TextSink& sink)
+      : parser_(std::move(options)), sink_(sink) {}
+
+  void push(std::string_view text) { deliver(parser_.push(text)); }
+  void finish(bool cut) { deliver(parser_.finish(cut)); }
+  const std::string& content() const { return content_; }
+
+ private:
+  void deliver(const text::AnswerEvents& events) {
+    for (const text::AnswerEvent& event : events) {
+      const bool is_reasoning = event.kind == text::AnswerEvent::Kind::kReasoning;
+      sink_(is_reasoning ? TextKind::kReasoning : TextKind::kContent, event.text);
+      if (!is_reasoning) content_ += event.text;
+    }
+  }
+
+  text::AnswerParser parser_;
+  const TextSink& sink_;
+  std::string content_;
+};
+
 class LocalBackend final : public ChatBackend {
  public:
-  LocalBackend(std::unique_ptr<engine::Engine> engine, server::ChatRenderer render,
-               std::string name)
-      : engine_(std::move(engine)), render_(std::move(render)), name_(std::move(name)) {}
+  LocalBackend(std::unique_ptr<engine::Engine> engine, server::LoadedChat chat, std::string name)
+      : engine_(std::move(engine)),
+        render_(std::move(chat.render)),
+        reasoning_(chat.format.reasoning),
+        name_(std::move(name)) {}
 
   std::string name() const override { return name_; }
 
@@ -52,6 +79,7 @@ class LocalBackend final : public ChatBackend {
                         const std::atomic<bool>& cancelled) override {
     text::ChatRequest chat;
     chat.messages = messages;
+    chat.kwargs = reasoning_kwargs(options);
     QUIRE_ASSIGN(const std::string prompt, render_(chat));
     engine::GenerateRequest request;
     QUIRE_ASSIGN(request.prompt,
@@ -66,12 +94,40 @@ class LocalBackend final : public ChatBackend {
     }
     std::int64_t& most = request.sampling.max_tokens;
     most = std::min(most == 0 ? card.context_max : most, card.context_max - length);
-    return run_request(*engine_, std::move(request), sink, cancelled);
+    if (reasoning_ == nullptr) return run_request(*engine_, std::move(request), sink, cancelled);
+    Splitter splitter(parse_from(prompt, request), sink);
+    const auto split = [&](TextKind, std::string_view text) { splitter.push(text); };
+    Result<Answer> answer = run_request(*engine_, std::move(request), split, cancelled);
+    if (!answer) return answer;
+    splitter.finish(answer->finish_reason != "stop");
+    answer->text = splitter.content();
+    return answer;
   }
 
  private:
+  // Has the engine show the markers, and tells the parser whether the prompt opened the reasoning.
+  text::AnswerParserOptions parse_from(std::string_view prompt,
+                                       engine::GenerateRequest& request) const {
+    text::AnswerParserOptions options;
+    options.format.reasoning = reasoning_;
+    for (const std::string& marker : text::markers_of(options.format)) {
+      const auto ids = engine_->tokenizer().encode(marker, {.add_special_tokens = false});
+      for (const std::int32_t id : ids.value_or(std::vector<std::int32_t>())) {
+        if (engine_->tokenizer().is_special(id)) request.visible_special_ids.push_back(id);
+      }
+    }
+    auto& visible = request.visible_special_ids;
+    std::ranges::sort(visible);
+    visible.erase(std::unique(visible.begin(), visible.end()), visible.end());
+    const std::size_t end = prompt.find_last_not_of(" \t\r\n");
+    options.reasoning_is_open = end != std::string_view::npos && !reasoning_->is_harmony &&
+                                prompt.substr(0, end + 1).ends_with(reasoning_->begin);
+    return options;
+  }
+
   std::unique_ptr<engine::Engine> engine_;
   server::ChatRenderer render_;
+  const text::ReasoningFormat* reasoning_;  // null: the model has none
   std::string name_;
 };
 
@@ -115,13 +171,28 @@ engine::SamplingParams sampling_of(const Options& options, const engine::ModelCa
   return params;
 }
 
+Json reasoning_kwargs(const Options& options) {
+  Json kwargs = Json::object();
+  if (options.reasoning_effort.empty()) return kwargs;
+  const bool is_on = options.reasoning_effort != "none";
+  kwargs["reasoning_effort"] = options.reasoning_effort;
+  kwargs["enable_thinking"] = is_on;
+  kwargs["thinking"] = is_on;  // as DeepSeek's templates call it
+  return kwargs;
+}
+
 Result<std::unique_ptr<engine::Engine>> load_engine(const Options& options,
                                                     const std::string& folder) {
   engine::EngineConfig config = options.settings.engine;
   config.model = folder;
   Progress progress("loading", true);
   config.progress = [&progress](double share) { progress.update(share); };
-  return engine::create_engine(config);
+  auto engine = engine::create_engine(config);
+  if (!engine && (engine.error().code == ErrorCode::kInvalid ||
+                  engine.error().code == ErrorCode::kUnsupported)) {
+    engine.error().message += fmt::format("; quire inspect {} tells more", folder);
+  }
+  return engine;
 }
 
 Result<Answer> run_request(engine::Engine& engine, engine::GenerateRequest request,
@@ -167,7 +238,7 @@ Result<std::unique_ptr<ChatBackend>> open_local_backend(const Options& options) 
                 "{} has no chat template; quire generate --raw continues plain text", folder);
   }
   QUIRE_ASSIGN(auto engine, load_engine(options, folder));
-  return std::make_unique<LocalBackend>(std::move(engine), std::move(chat.render),
+  return std::make_unique<LocalBackend>(std::move(engine), std::move(chat),
                                         options.settings.engine.model);
 }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -22,7 +23,8 @@ namespace quire::cli {
 namespace {
 
 constexpr std::int64_t kReadBytesMax = std::int64_t{512} << 20;
-constexpr std::int64_t kRows = 64, kWide = 1024;
+constexpr std::int64_t kPromptRows = 64, kBatchRows = 16, kWide = 1024;
+constexpr std::int64_t kWeightBytesMin = std::int64_t{64} << 20;
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path);
@@ -144,45 +146,85 @@ double read_rate(Team& team, const Arena& memory, double seconds) {
   return static_cast<double>(chunks) * kChunkWords * 8 / sweep * 1e-9;
 }
 
-ComputeRate compute_rate(Team& team, kernels::Isa isa, const kernels::PackedFormat& format,
-                         double seconds) {
-  const kernels::Kernels& table = kernels::kernels(isa);
-  const kernels::ActivationForm form = form_for(format, kernels::Arithmetic::kFast);
-  Arena weights(packed_bytes(format, kWide, kWide));
-  Arena plain(static_cast<std::size_t>(kRows * kWide) * 4);
-  const std::int64_t row_bytes = activation_row_bytes(form, kWide);
-  Arena prepared(static_cast<std::size_t>(kRows * row_bytes));
-  auto* x = reinterpret_cast<float*>(plain.data());
-  for (std::int64_t i = 0; i < kRows * kWide; ++i) x[i] = static_cast<float>(i % 7) - 3;
-  kernels::Activations activations{form, plain.data(), kWide * 4};
-  if (form.kind != kernels::ActivationForm::Kind::kF32) {
-    table.prepare({form, x, kWide, kRows, kWide, prepared.data(), row_bytes});
-    activations = {form, prepared.data(), row_bytes};
+// Weights of one format, more than the caches hold, and products with them.
+class ProductBench {
+ public:
+  ProductBench(Team& team, kernels::Isa isa, const kernels::PackedFormat& format,
+               kernels::ActivationForm form)
+      : team_(team), table_(kernels::kernels(isa)), form_(form), format_(format) {}
+
+  void allocate(std::int64_t bytes) {
+    const auto row = static_cast<std::int64_t>(packed_bytes(format_, kWide, kWide)) / kWide;
+    height_ = std::max<std::int64_t>(1, bytes / row / kWide) * kWide;
+    weights_.emplace(packed_bytes(format_, height_, kWide));
+    std::fill_n(weights_->data(), weights_->bytes(), std::byte{0});
+    plain_.resize(static_cast<std::size_t>(kPromptRows * kWide));
+    for (std::size_t i = 0; i < plain_.size(); ++i) plain_[i] = static_cast<float>(i % 7) - 3;
+    prepared_.emplace(static_cast<std::size_t>(kPromptRows * activation_row_bytes(form_, kWide)));
+    out_.resize(static_cast<std::size_t>(kPromptRows * height_));
   }
-  const kernels::PackedMatrix matrix{weights.data(), format, kWide, kWide};
-  std::vector<float> y(static_cast<std::size_t>(kRows * kWide));
-  constexpr int kPanelsAtOnce = 4, kRepeats = 8;
-  const int chunks = static_cast<int>(matrix.panels()) / kPanelsAtOnce;
-  const double spent = median_seconds(seconds, [&] {
-    team.run(chunks * kRepeats, [&](int chunk) {
-      kernels::Matmul product;
-      product.x = activations;
-      product.rows = kRows;
-      product.w = &matrix;
-      product.y = y.data();
-      product.y_stride = kWide;
-      product.panel_begin = chunk % chunks * kPanelsAtOnce;
-      product.panel_end = product.panel_begin + kPanelsAtOnce;
-      table.matmul(product);
+
+  // Seconds of one product of all weights with `rows` rows.
+  double seconds(std::int64_t rows, double spent) {
+    const kernels::PackedMatrix matrix{weights_->data(), format_, height_, kWide};
+    const std::int64_t panels = matrix.panels();
+    constexpr std::int64_t kPanelsAtOnce = 16;
+    const auto chunks = static_cast<int>((panels + kPanelsAtOnce - 1) / kPanelsAtOnce);
+    return median_seconds(spent, [&] {
+      const kernels::Activations activations = prepare(rows);
+      team_.run(chunks, [&](int chunk) {
+        kernels::Matmul product;
+        product.x = activations;
+        product.rows = rows;
+        product.w = &matrix;
+        product.y = out_.data();
+        product.y_stride = height_;
+        product.panel_begin = chunk * kPanelsAtOnce;
+        product.panel_end = std::min<std::int64_t>(panels, product.panel_begin + kPanelsAtOnce);
+        table_.matmul(product);
+      });
     });
-  });
-  const double operations = 2.0 * kRows * kWide * kWide * kRepeats;
+  }
+
+  double gigabytes() const { return static_cast<double>(weights_->bytes()) * 1e-9; }
+  double operations(std::int64_t rows) const {
+    return 2.0 * static_cast<double>(rows) * static_cast<double>(height_) * kWide;
+  }
+
+ private:
+  kernels::Activations prepare(std::int64_t rows) {
+    if (form_.kind == kernels::ActivationForm::Kind::kF32) {
+      return {form_, reinterpret_cast<const std::byte*>(plain_.data()), kWide * 4};
+    }
+    const std::int64_t row_bytes = activation_row_bytes(form_, kWide);
+    table_.prepare({form_, plain_.data(), kWide, rows, kWide, prepared_->data(), row_bytes});
+    return {form_, prepared_->data(), row_bytes};
+  }
+
+  Team& team_;
+  const kernels::Kernels& table_;
+  const kernels::ActivationForm form_;
+  const kernels::PackedFormat format_;
+  std::int64_t height_ = 0;  // rows of the weights
+  std::optional<Arena> weights_, prepared_;
+  std::vector<float> plain_, out_;
+};
+
+ComputeRate compute_rate(Team& team, const MachineFacts& facts, const kernels::PackedFormat& format,
+                         const Measurement& measurement) {
+  const kernels::ActivationForm form = form_for(format, measurement.arithmetic);
+  ProductBench bench(team, facts.isa, format, form);
+  bench.allocate(std::clamp(4 * facts.cache_bytes, kWeightBytesMin,
+                            std::max(kWeightBytesMin, facts.available_bytes / 16)));
   ComputeRate rate;
   rate.format = kernels::format_name(format.kind);
   rate.activations = form.kind == kernels::ActivationForm::Kind::kF32    ? "f32"
                      : form.kind == kernels::ActivationForm::Kind::kBf16 ? "bf16"
                                                                          : "int8";
-  rate.gflops = operations / spent * 1e-9;
+  rate.one_gb_s = bench.gigabytes() / bench.seconds(1, measurement.seconds);
+  rate.sixteen_gb_s = bench.gigabytes() / bench.seconds(kBatchRows, measurement.seconds);
+  rate.gflops =
+      bench.operations(kPromptRows) / bench.seconds(kPromptRows, measurement.seconds) * 1e-9;
   return rate;
 }
 
@@ -216,10 +258,12 @@ MachineFacts read_machine() {
   return facts;
 }
 
-MachineRates measure_machine(const MachineFacts& facts, int threads, double seconds) {
+MachineRates measure_machine(const MachineFacts& facts, const Measurement& measurement) {
   const FlushDenormals flush;
   MachineRates rates;
-  rates.threads = threads > 0 ? threads : std::max(1, facts.processors_allowed);
+  const double seconds = measurement.seconds;
+  rates.threads =
+      measurement.threads > 0 ? measurement.threads : std::max(1, facts.processors_allowed);
   Team team(rates.threads), one(1);
   const std::int64_t bytes = std::min(kReadBytesMax, facts.available_bytes / 4);
   {
@@ -230,8 +274,9 @@ MachineRates measure_machine(const MachineFacts& facts, int threads, double seco
   }
   for (const kernels::PackedFormat& format :
        {kernels::PackedFormat::of(DType::kF32), kernels::PackedFormat::of(DType::kBf16),
-        kernels::PackedFormat::int8(), kernels::affine_format(4, 64, DType::kBf16)}) {
-    rates.compute.push_back(compute_rate(team, facts.isa, format, seconds));
+        kernels::PackedFormat::int8(), kernels::affine_format(4, 64, DType::kBf16),
+        kernels::affine_format(8, 64, DType::kBf16)}) {
+    rates.compute.push_back(compute_rate(team, facts, format, measurement));
   }
   return rates;
 }

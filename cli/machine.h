@@ -26,11 +26,13 @@ struct MachineFacts {
 };
 MachineFacts read_machine();
 
-// Operations a second of a product of 64 rows with a matrix in one format.
+// What the kernels do with weights of one format that lie in memory, not in a cache.
 struct ComputeRate {
   std::string format;  // of the weights
   std::string activations;
-  double gflops = 0;
+  double gflops = 0;        // of products with 64 rows, as in a prompt
+  double one_gb_s = 0;      // weights read a second by products with one row: one sequence decodes
+  double sixteen_gb_s = 0;  // with 16 rows
 };
 
 struct MachineRates {
@@ -39,7 +41,11 @@ struct MachineRates {
   double read_one_gb_s = 0;  // by one thread
   std::vector<ComputeRate> compute;
 };
-// Takes about `seconds` for each number.
-MachineRates measure_machine(const MachineFacts& facts, int threads, double seconds);
+struct Measurement {
+  int threads = 0;       // 0: all processors allowed
+  double seconds = 0.5;  // about so long for each number
+  kernels::Arithmetic arithmetic = kernels::Arithmetic::kFast;
+};
+MachineRates measure_machine(const MachineFacts& facts, const Measurement& measurement);
 
 }  // namespace quire::cli

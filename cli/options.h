@@ -14,7 +14,7 @@ struct Options {
 
   // Conversation and sampling. Negative numbers: the model's own defaults.
   std::string url, remote_model, client_key;
-  std::string system, prompt, session, history;
+  std::string system, prompt, session, history, reasoning_effort;
   bool raw = false;  // no chat template
   double temperature = -1, top_p = -1, min_p = -1, repetition_penalty = -1;
   int top_k = -1;
@@ -28,7 +28,7 @@ struct Options {
   bool json = false;  // also of inspect, models, doctor, pull
 
   // hub
-  std::string revision, cache_dir, endpoint, token;
+  std::string revision, cache_dir, endpoint, token, ca_file;
   bool offline = false, force = false;
   int connections = 8;
   double hub_timeout_s = 30;

@@ -59,9 +59,20 @@ void check_words(const Command& command, Invocation& invocation, std::vector<std
     errors.push_back(fmt::format("\"{}\" is one word too many (usage: quire {} {})", first,
                                  command.name, command.words));
   } else if (count < command.words_min) {
-    errors.push_back(fmt::format("{} is missing", command.words));
+    std::string missing;
+    const std::vector<std::string_view> words = server::split_words(command.words);
+    for (int i = count; i < command.words_min && i < static_cast<int>(words.size()); ++i) {
+      missing +=
+          fmt::format("{}{}", missing.empty() ? "" : " ", words[static_cast<std::size_t>(i)]);
+    }
+    errors.push_back(
+        fmt::format("{} is missing (usage: quire {} {})", missing, command.name, command.words));
   }
   std::string& model = invocation.options.settings.engine.model;
+  if (takes_model(command) && invocation.words.empty() && model.empty() &&
+      command.words.starts_with("MODEL")) {
+    errors.push_back("a model is missing: a checkpoint folder, or a name like org/repo");
+  }
   if (!takes_model(command) || invocation.words.empty()) return;
   // The model's word may be left out where --model names it: then all words mean something else.
   if (!model.empty() && command.words_max == 1) {
@@ -97,10 +108,13 @@ int run_command(const Command& command, std::span<const std::string> arguments) 
 }
 
 int unknown_command(const std::string& name) {
-  std::string message = name.empty() ? "quire: a command is missing\n"
-                                     : fmt::format("quire: unknown command \"{}\"\n", name);
+  if (name.empty()) {
+    write_error("quire: a command is missing\n\n" + program_help({}));
+    return kExitUsage;
+  }
+  std::string message = fmt::format("quire: unknown command \"{}\"\n", name);
   for (const Command& command : commands()) {
-    if (!name.empty() && server::edit_distance(name, command.name) <= 2) {
+    if (server::edit_distance(name, command.name) <= 2) {
       message += fmt::format("Did you mean: quire {}\n", command.name);
     }
   }
@@ -121,7 +135,7 @@ int report(std::string_view command, const Error& error) {
 int run_program(std::span<const std::string> arguments) {
   std::string name = arguments.empty() ? "" : arguments[0];
   std::span<const std::string> rest = arguments.subspan(arguments.empty() ? 0 : 1);
-  if (name == "--version" || name == "version") {
+  if (name == "--version" || name == "-V" || name == "version") {
     write_out(fmt::format("quire {}\n", server::kVersion));
     return kExitOk;
   }

@@ -1,11 +1,10 @@
 // `quire pull`, and the models that other commands pull by their name.
-#include <signal.h>
-
 #include <filesystem>
 
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/hub.h"
+#include "cli/interruption.h"
 #include "cli/model_source.h"
 #include "cli/progress.h"
 #include "models/load/json.h"
@@ -15,26 +14,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::atomic<bool> g_interrupted{false};
-
 HubCache cache_of(const Options& options) {
   return options.cache_dir.empty() ? HubCache::of_environment() : HubCache(options.cache_dir);
 }
 
 Result<PullResult> pull_with_bar(const RepoName& name, const HubCache& cache,
-                                 const Options& options) {
+                                 const Options& options, std::vector<std::string> files) {
   HubOptions hub = hub_options(options);
+  hub.files = std::move(files);
   Progress progress(fmt::format("pulling {}", name.repo), true);
   hub.progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   // Ctrl-C leaves what came in a state that the next call goes on from.
-  hub.cancelled = &g_interrupted;
-  struct sigaction action {
-  }, before{};
-  action.sa_handler = [](int) { g_interrupted.store(true); };
-  ::sigaction(SIGINT, &action, &before);
-  auto pulled = pull(name, cache, hub);
-  ::sigaction(SIGINT, &before, nullptr);
-  return pulled;
+  const Interruption interruption;
+  hub.cancelled = &interruption.flag();
+  return pull(name, cache, hub);
 }
 
 // A weights file stands for its folder, if loading the folder reads exactly that file.
@@ -63,14 +56,16 @@ Result<std::string> find_model(std::string_view name, const Options& options) {
   if (fs::exists(path, ignored)) return folder_of_file(path);
   auto repo = parse_repo_name(name);
   if (!repo) {
-    return fail(ErrorCode::kNotFound,
-                "there is no folder {}, and it is no name like org/repo or org/repo@revision",
-                name);
+    return fail(
+        ErrorCode::kNotFound,
+        "there is no folder {}, and it is no name like org/repo or org/repo@revision: quire "
+        "models lists what the cache holds",
+        name);
   }
   if (!options.revision.empty()) repo->revision = options.revision;
   const HubCache cache = cache_of(options);
   if (const auto folder = cache.find_model(*repo)) return folder->string();
-  QUIRE_ASSIGN(const PullResult pulled, pull_with_bar(*repo, cache, options));
+  QUIRE_ASSIGN(const PullResult pulled, pull_with_bar(*repo, cache, options, {}));
   return pulled.folder.string();
 }
 
@@ -90,10 +85,11 @@ int pull_command(Invocation& invocation) {
   }
   if (!options.revision.empty()) name->revision = options.revision;
   const Time begin = SteadyClock().now();
-  const auto pulled = pull_with_bar(*name, cache_of(options), options);
+  const auto pulled = pull_with_bar(*name, cache_of(options), options,
+                                    {invocation.words.begin() + 1, invocation.words.end()});
   if (!pulled && pulled.error().code == ErrorCode::kCancelled) {
     write_error("quire pull: stopped; the same command goes on from here\n");
-    return 128 + SIGINT;
+    return kExitInterrupted;
   }
   if (!pulled) return report("pull", pulled.error());
   const double seconds = to_seconds(SteadyClock().now() - begin);

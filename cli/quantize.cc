@@ -1,4 +1,4 @@
-// The names stay those of the source; mlx-lm recognises a quantized module by its .scales.
+// mlx-lm recognises a quantized module by its .scales. Pieces are converted side by side.
 #include "cli/quantize.h"
 
 #include <algorithm>
@@ -8,10 +8,10 @@
 #include <cstring>
 #include <fstream>
 #include <mutex>
-#include <set>
 
 #include "base/parallel.h"
 #include "cli/hub.h"
+#include "cli/quantize_items.h"
 #include "cli/safetensors_writer.h"
 #include "kernels/quantize.h"
 #include "models/load/bind.h"
@@ -48,13 +48,29 @@ void store(float value, DType dtype, std::byte* out) {
   }
 }
 
-// A tensor of the source and what becomes of it: itself, or codes, scales and biases.
-struct Item {
-  const models::Checkpoint::Tensor* tensor = nullptr;
-  std::string module;
-  std::optional<QuantizeWidths> widths;
-  std::size_t first = 0;  // index of its (first) tensor in the target
-};
+// Like the file that was read: numbers that JSON does not have stay the words that Python writes.
+std::string dump_config(Json config) {
+  constexpr std::string_view kMark = "\x1f";
+  const std::function<void(Json&)> mark = [&](Json& value) {
+    if (value.is_structured()) {
+      for (Json& member : value) mark(member);
+    } else if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+      const double number = value.get<double>();
+      value = fmt::format("{0}{1}{0}", kMark,
+                          std::isnan(number) ? "NaN"
+                          : number > 0       ? "Infinity"
+                                             : "-Infinity");
+    }
+  };
+  mark(config);
+  std::string text = config.dump(4);
+  for (const std::string_view quoted : {"\"\\u001f", "\\u001f\""}) {
+    for (std::size_t at = 0; (at = text.find(quoted, at)) != std::string::npos;) {
+      text.erase(at, quoted.size());
+    }
+  }
+  return text;
+}
 
 class Quantizer {
  public:
@@ -63,19 +79,25 @@ class Quantizer {
   Result<QuantizeReport> run() {
     QUIRE_ASSIGN(config_text_,
                  models::read_text_file(plan_.source / "config.json", kConfigBytesMax));
-    QUIRE_ASSIGN(models::ParsedConfig parsed, models::parse_model_config(config_text_, false));
+    QUIRE_ASSIGN(const models::ParsedConfig parsed,
+                 models::parse_model_config(config_text_, false));
     QUIRE_ASSIGN(checkpoint_, models::Checkpoint::open(plan_.source));
-    QUIRE_ASSIGN(
-        const models::BoundCheckpoint bound,
-        models::bind_checkpoint(*parsed.family, *checkpoint_, parsed.quantization, parsed.spec));
-    QUIRE_TRY(choose(bound));
-    QUIRE_TRY(prepare_target());
+    models::DecoderSpec spec = parsed.spec;
+    QUIRE_ASSIGN(const models::BoundCheckpoint bound,
+                 models::bind_checkpoint(*parsed.family, *checkpoint_, parsed.quantization, spec));
+    prefix_ = bound.prefix;
+    QUIRE_ASSIGN(QuantizeItems chosen, choose_items(parsed, plan_, *checkpoint_, bound));
+    items_ = std::move(chosen.items);
+    report_.unused_rules = std::move(chosen.unused_rules);
+    count_source();
+    QUIRE_ASSIGN(folder_, NewFolder::create(plan_.target, plan_.existing));
     QUIRE_ASSIGN(writer_,
-                 SafetensorsWriter::create(plan_.target, target_tensors(), plan_.shard_bytes));
-    for (const Item& item : items_) QUIRE_TRY(item.widths ? quantize(item) : copy(item));
+                 SafetensorsWriter::create(folder_->path(), target_tensors(), plan_.shard_bytes));
+    for (const QuantizeItem& item : items_) QUIRE_TRY(item.is_copy ? copy(item) : convert(item));
     QUIRE_TRY(writer_->finish());
     QUIRE_TRY(copy_texts());
     QUIRE_TRY(write_config());
+    QUIRE_TRY(folder_->publish());
     report_.target_bytes = writer_->bytes();
     report_.bits_per_weight =
         8 * static_cast<double>(report_.target_bytes) / static_cast<double>(weights_);
@@ -83,108 +105,64 @@ class Quantizer {
   }
 
  private:
-  Status choose(const models::BoundCheckpoint& bound) {
-    std::set<const models::Checkpoint::Tensor*> matrices;
-    std::size_t at = 0;
-    for (const models::SlotNeed& need : bound.needs) {
-      const models::Binding& binding = bound.bindings[at];
-      at += static_cast<std::size_t>(need.count);
-      if (need.kind != models::WeightKind::kMatrix) continue;
-      if (binding.affine) {
-        return fail(ErrorCode::kInvalid,
-                    "{} is already quantized (\"{}\"): take the float checkpoint",
-                    plan_.source.string(), binding.tensor->info.name);
-      }
-      if (need.count > 1) {
-        return fail(ErrorCode::kUnsupported,
-                    "\"{}\": experts and matrices of single heads are not written yet; quire serve "
-                    "--quantization int4 quantizes them at load",
-                    binding.tensor->info.name);
-      }
-      if (!need.keep_f32 && !binding.is_transposed()) matrices.insert(binding.tensor);
-    }
-    std::vector<bool> used(plan_.rules.size(), false);
-    std::size_t next = 0;
+  void count_source() {
     for (const auto& tensor : checkpoint_->tensors()) {
-      Item item{&tensor, "", std::nullopt, next};
-      if (matrices.contains(&tensor)) item = choose_widths(tensor, next, used);
-      next += item.widths ? 3 : 1;
       report_.source_bytes += tensor.info.bytes;
       std::uint64_t elements = 1;
       for (const std::int64_t dim : tensor.info.shape) elements *= static_cast<std::uint64_t>(dim);
       weights_ += elements;
-      if (!item.widths) ++report_.float_count;
-      items_.push_back(std::move(item));
     }
-    for (std::size_t i = 0; i < used.size(); ++i) {
-      if (!used[i]) report_.unused_rules.push_back(plan_.rules[i].pattern);
-    }
-    return {};
-  }
-
-  Item choose_widths(const models::Checkpoint::Tensor& tensor, std::size_t next,
-                     std::vector<bool>& used) const {
-    constexpr std::string_view kWeight = ".weight";
-    Item item{&tensor, "", std::nullopt, next};
-    const std::string& name = tensor.info.name;
-    if (!name.ends_with(kWeight) || tensor.info.shape.size() != 2) return item;
-    item.module = name.substr(0, name.size() - kWeight.size());
-    item.widths = plan_.widths;
-    for (std::size_t i = 0; i < plan_.rules.size(); ++i) {
-      if (!models::matches_pattern(plan_.rules[i].pattern, item.module)) continue;
-      used[i] = true;
-      item.widths = plan_.rules[i].widths;
-      break;
-    }
-    if (item.widths && tensor.info.shape[1] % item.widths->group != 0) item.widths.reset();
-    return item;
+    for (const QuantizeItem& item : items_) report_.float_count += item.widths ? 0 : 1;
   }
 
   std::vector<NewTensor> target_tensors() const {
     std::vector<NewTensor> out;
-    for (const Item& item : items_) {
-      const models::TensorInfo& info = item.tensor->info;
-      if (!item.widths) {
+    for (const QuantizeItem& item : items_) {
+      const models::TensorInfo& info = item.info();
+      if (item.is_copy) {
         out.push_back({info.name, info.dtype_word, info.shape, info.bytes});
         continue;
       }
-      const std::int64_t rows = info.shape[0], cols = info.shape[1];
-      const std::int64_t words = cols * item.widths->bits / 32, groups = cols / item.widths->group;
       const auto unit = static_cast<std::uint64_t>(dtype_bytes(*info.dtype));
-      const auto pairs = static_cast<std::uint64_t>(rows * groups) * unit;
-      out.push_back(
-          {info.name, "U32", {rows, words}, static_cast<std::uint64_t>(rows * words) * 4});
-      out.push_back({item.module + ".scales", info.dtype_word, {rows, groups}, pairs});
-      out.push_back({item.module + ".biases", info.dtype_word, {rows, groups}, pairs});
+      const auto tensor = [&](std::string name, std::string_view dtype, std::int64_t width,
+                              std::uint64_t element_bytes) {
+        std::vector<std::int64_t> shape = item.shape;
+        shape.back() = width;
+        std::uint64_t bytes = element_bytes;
+        for (const std::int64_t dim : shape) bytes *= static_cast<std::uint64_t>(dim);
+        out.push_back({std::move(name), std::string(dtype), std::move(shape), bytes});
+      };
+      if (!item.widths) {
+        tensor(item.name, info.dtype_word, item.shape.back(), unit);
+        continue;
+      }
+      const std::int64_t groups = item.cols / item.widths->group;
+      tensor(item.name, "U32", item.cols * item.widths->bits / 32, 4);
+      tensor(item.module() + ".scales", info.dtype_word, groups, unit);
+      tensor(item.module() + ".biases", info.dtype_word, groups, unit);
     }
     return out;
   }
 
-  Status prepare_target() const {
-    std::error_code error;
-    fs::create_directories(plan_.target, error);
-    if (error) return fail(ErrorCode::kIo, "{}: {}", plan_.target.string(), error.message());
-    if (fs::exists(plan_.target / "config.json", error)) {
-      return fail(ErrorCode::kInvalid, "{} already holds a model; --overwrite replaces it",
-                  plan_.target.string());
+  Status moved(std::uint64_t bytes) {
+    if (plan_.cancelled != nullptr && plan_.cancelled->load()) {
+      return fail(ErrorCode::kCancelled, "cancelled");
     }
+    const std::lock_guard lock(mutex_);
+    done_ += bytes;
+    if (plan_.progress) plan_.progress(std::min(done_, report_.source_bytes), report_.source_bytes);
     return {};
   }
 
-  void moved(std::uint64_t bytes) {
-    const std::lock_guard lock(mutex_);
-    done_ += bytes;
-    if (plan_.progress) plan_.progress(done_, report_.source_bytes);
-  }
-
-  Status copy(const Item& item) {
+  Status copy(const QuantizeItem& item) {
     constexpr std::uint64_t kBlock = 4 << 20;
     std::vector<std::byte> block;
-    for (std::uint64_t at = 0; at < item.tensor->info.bytes; at += kBlock) {
-      block.resize(std::min(kBlock, item.tensor->info.bytes - at));
-      QUIRE_TRY(checkpoint_->read(*item.tensor, at, block));
+    const models::Checkpoint::Tensor& tensor = *item.parts.front().tensor;
+    for (std::uint64_t at = 0; at < tensor.info.bytes; at += kBlock) {
+      block.resize(std::min(kBlock, tensor.info.bytes - at));
+      QUIRE_TRY(checkpoint_->read(tensor, at, block));
       QUIRE_TRY(writer_->write(item.first, at, block));
-      moved(block.size());
+      QUIRE_TRY(moved(block.size()));
     }
     return {};
   }
@@ -192,17 +170,58 @@ class Quantizer {
   struct Sums {
     double weights = 0, differences = 0, largest = 0;
   };
+  // Rows [begin, begin + count) of one part.
+  struct Piece {
+    std::size_t part;
+    std::int64_t begin, count;
+  };
 
-  // Rows [begin, begin + count) of one tensor.
-  Status quantize_rows(const Item& item, std::int64_t begin, std::int64_t count, Sums& sums) {
-    const models::TensorInfo& info = item.tensor->info;
+  // The elements of the piece as they are in the file, [count, cols].
+  Result<std::vector<std::byte>> read(const QuantizeItem& item, const Piece& piece) const {
+    const MatrixSource& source = item.parts[piece.part];
+    const auto unit = static_cast<std::size_t>(dtype_bytes(*source.tensor->info.dtype));
+    const std::int64_t first = source.first + piece.begin * source.row_stride;
+    const std::int64_t span =
+        (piece.count - 1) * source.row_stride + (item.cols - 1) * source.col_stride + 1;
+    std::vector<std::byte> raw(static_cast<std::size_t>(span) * unit);
+    QUIRE_TRY(checkpoint_->read(*source.tensor, static_cast<std::uint64_t>(first) * unit, raw));
+    if (source.col_stride == 1 && source.row_stride == item.cols) return raw;
+    std::vector<std::byte> out(static_cast<std::size_t>(piece.count * item.cols) * unit);
+    std::byte* to = out.data();
+    for (std::int64_t r = 0; r < piece.count; ++r) {
+      for (std::int64_t c = 0; c < item.cols; ++c, to += unit) {
+        const std::int64_t at = r * source.row_stride + c * source.col_stride;
+        std::memcpy(to, raw.data() + static_cast<std::size_t>(at) * unit, unit);
+      }
+    }
+    return out;
+  }
+
+  // Row of the target tensor at which the piece begins.
+  static std::int64_t row_of(const QuantizeItem& item, const Piece& piece) {
+    return static_cast<std::int64_t>(piece.part) * item.rows + piece.begin;
+  }
+
+  Status convert_piece(const QuantizeItem& item, const Piece& piece, Sums& sums) {
+    QUIRE_ASSIGN(const std::vector<std::byte> source, read(item, piece));
+    if (!item.widths) {
+      const auto row_bytes =
+          static_cast<std::uint64_t>(item.cols * dtype_bytes(*item.info().dtype));
+      const auto row = static_cast<std::uint64_t>(row_of(item, piece));
+      QUIRE_TRY(writer_->write(item.first, row * row_bytes, source));
+    } else {
+      QUIRE_TRY(quantize_piece(item, piece, source, sums));
+    }
+    return moved(source.size());
+  }
+
+  Status quantize_piece(const QuantizeItem& item, const Piece& piece,
+                        std::span<const std::byte> source, Sums& sums) {
     const int bits = item.widths->bits, group = item.widths->group;
-    const std::int64_t cols = info.shape[1], groups = cols / group;
-    const auto unit = static_cast<std::int64_t>(dtype_bytes(*info.dtype));
-    const std::int64_t row_codes = kernels::code_stream_bytes(bits, cols);
-    std::vector<std::byte> source(static_cast<std::size_t>(count * cols * unit));
-    QUIRE_TRY(
-        checkpoint_->read(*item.tensor, static_cast<std::uint64_t>(begin * cols * unit), source));
+    const DType dtype = *item.info().dtype;
+    const std::int64_t groups = item.cols / group, count = piece.count;
+    const auto unit = static_cast<std::int64_t>(dtype_bytes(dtype));
+    const std::int64_t row_codes = kernels::code_stream_bytes(bits, item.cols);
     std::vector<std::byte> stream(static_cast<std::size_t>(count * row_codes));
     std::vector<std::byte> scales(static_cast<std::size_t>(count * groups * unit));
     std::vector<std::byte> biases(scales.size());
@@ -210,16 +229,15 @@ class Quantizer {
     std::vector<std::uint8_t> codes(static_cast<std::size_t>(group));
     for (std::int64_t g = 0; g < count * groups; ++g) {
       for (int i = 0; i < group; ++i) {
-        w[static_cast<std::size_t>(i)] =
-            kernels::widened(source.data(), *info.dtype, g * group + i);
+        w[static_cast<std::size_t>(i)] = kernels::widened(source.data(), dtype, g * group + i);
       }
       const kernels::AffineGroup affine =
           kernels::quantize_affine(w.data(), group, bits, codes.data());
-      store(affine.scale, *info.dtype, scales.data() + g * unit);
-      store(affine.bias, *info.dtype, biases.data() + g * unit);
+      store(affine.scale, dtype, scales.data() + g * unit);
+      store(affine.bias, dtype, biases.data() + g * unit);
       pack_stream(codes.data(), group, bits, stream.data() + g * group / 8 * bits);
-      const float scale = kernels::widened(scales.data(), *info.dtype, g);
-      const float bias = kernels::widened(biases.data(), *info.dtype, g);
+      const float scale = kernels::widened(scales.data(), dtype, g);
+      const float bias = kernels::widened(biases.data(), dtype, g);
       for (std::size_t i = 0; i < w.size(); ++i) {
         const double difference = std::fma(static_cast<float>(codes[i]), scale, bias) - w[i];
         sums.weights += static_cast<double>(w[i]) * w[i];
@@ -228,25 +246,35 @@ class Quantizer {
       }
     }
     const auto at = [&](std::int64_t row_bytes) {
-      return static_cast<std::uint64_t>(begin * row_bytes);
+      return static_cast<std::uint64_t>(row_of(item, piece) * row_bytes);
     };
     QUIRE_TRY(writer_->write(item.first, at(row_codes), stream));
     QUIRE_TRY(writer_->write(item.first + 1, at(groups * unit), scales));
-    QUIRE_TRY(writer_->write(item.first + 2, at(groups * unit), biases));
-    moved(source.size());
-    return {};
+    return writer_->write(item.first + 2, at(groups * unit), biases);
   }
 
-  Status quantize(const Item& item) {
-    const std::int64_t rows = item.tensor->info.shape[0], cols = item.tensor->info.shape[1];
-    const std::int64_t piece = std::clamp<std::int64_t>(kPieceWeights / cols, 1, rows);
-    const std::int64_t pieces = (rows + piece - 1) / piece;
-    std::vector<Sums> sums(static_cast<std::size_t>(pieces));
-    std::vector<Status> faults(sums.size());
-    parallel_for(pieces, [&](std::int64_t i) {
+  static std::vector<Piece> pieces_of(const QuantizeItem& item) {
+    std::vector<Piece> pieces;
+    for (std::size_t part = 0; part < item.parts.size(); ++part) {
+      // A transposed part is read whole: its rows lie across it.
+      const std::int64_t rows =
+          item.parts[part].col_stride == 1
+              ? std::clamp<std::int64_t>(kPieceWeights / item.cols, 1, item.rows)
+              : item.rows;
+      for (std::int64_t begin = 0; begin < item.rows; begin += rows) {
+        pieces.push_back({part, begin, std::min(rows, item.rows - begin)});
+      }
+    }
+    return pieces;
+  }
+
+  Status convert(const QuantizeItem& item) {
+    const std::vector<Piece> pieces = pieces_of(item);
+    std::vector<Sums> sums(pieces.size());
+    std::vector<Status> faults(pieces.size());
+    parallel_for(static_cast<std::int64_t>(pieces.size()), [&](std::int64_t i) {
       const auto index = static_cast<std::size_t>(i);
-      faults[index] =
-          quantize_rows(item, i * piece, std::min(piece, rows - i * piece), sums[index]);
+      faults[index] = convert_piece(item, pieces[index], sums[index]);
     });
     Sums total;  // in the order of the rows, so that the report is the same on any machine
     for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -255,7 +283,8 @@ class Quantizer {
       total.differences += sums[i].differences;
       total.largest = std::max(total.largest, sums[i].largest);
     }
-    report_.tensors.push_back({item.module, *item.widths, rows, cols,
+    if (!item.widths) return {};
+    report_.tensors.push_back({item.module(), *item.widths, item.shape,
                                total.weights > 0 ? std::sqrt(total.differences / total.weights) : 0,
                                total.largest});
     return {};
@@ -268,37 +297,52 @@ class Quantizer {
       const bool is_wanted = is_small_model_file(path.generic_string()) && path != "config.json" &&
                              path != "model.safetensors.index.json";
       if (!is_wanted || !entry.is_regular_file(error)) continue;
-      fs::create_directories((plan_.target / path).parent_path(), error);
-      fs::copy_file(entry.path(), plan_.target / path, fs::copy_options::overwrite_existing, error);
+      fs::create_directories((folder_->path() / path).parent_path(), error);
+      fs::copy_file(entry.path(), folder_->path() / path, error);
       if (error) return fail(ErrorCode::kIo, "{}: {}", path.string(), error.message());
     }
     return {};
   }
 
+  // mlx-lm calls the parts of a wrapper of several modalities by names of its own.
+  std::string mlx_module(const std::string& module) const {
+    constexpr std::string_view kOwn = "language_model.";
+    if (module.starts_with(kOwn)) return module;
+    if (module.starts_with(prefix_)) {
+      return fmt::format("{}model.{}", kOwn, module.substr(prefix_.size()));
+    }
+    return fmt::format("{}{}", kOwn, module);
+  }
+
   Status write_config() const {
     QUIRE_ASSIGN(Json config, parse_json(config_text_, {.allow_non_finite = true}));
+    const bool is_wrapper = config.contains("text_config");
     Json widths = {
         {"group_size", plan_.widths.group}, {"bits", plan_.widths.bits}, {"mode", "affine"}};
-    for (const Item& item : items_) {
-      if (!item.widths && !item.module.empty()) widths[item.module] = false;
-      if (!item.widths || *item.widths == plan_.widths) continue;
-      widths[item.module] = {
-          {"group_size", item.widths->group}, {"bits", item.widths->bits}, {"mode", "affine"}};
+    for (const QuantizeItem& item : items_) {
+      if (!item.is_chosen || item.widths == plan_.widths) continue;
+      const Json own = item.widths ? Json{{"group_size", item.widths->group},
+                                          {"bits", item.widths->bits},
+                                          {"mode", "affine"}}
+                                   : Json(false);
+      widths[item.module()] = own;
+      if (is_wrapper) widths[mlx_module(item.module())] = own;
     }
     config["quantization"] = widths;
     config["quantization_config"] = widths;
-    const fs::path path = plan_.target / "config.json";
+    const fs::path path = folder_->path() / "config.json";
     std::ofstream file(path, std::ios::binary);
-    file << config.dump(4) << "\n";
+    file << dump_config(config) << "\n";
     if (!file.flush()) return fail(ErrorCode::kIo, "cannot write {}", path.string());
     return {};
   }
 
   const QuantizePlan& plan_;
-  std::string config_text_;
+  std::string config_text_, prefix_;
   std::optional<models::Checkpoint> checkpoint_;
+  std::unique_ptr<NewFolder> folder_;  // outlives the writer's files
   std::unique_ptr<SafetensorsWriter> writer_;
-  std::vector<Item> items_;
+  std::vector<QuantizeItem> items_;
   QuantizeReport report_;
   std::uint64_t weights_ = 0;
   std::mutex mutex_;

@@ -1,6 +1,7 @@
 // A float checkpoint becomes an MLX one: affine codes of 2 to 8 bits, tensor by tensor.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/new_folder.h"
 
 namespace quire::cli {
 
@@ -31,13 +33,15 @@ struct QuantizePlan {
   QuantizeWidths widths;
   std::vector<QuantizeRule> rules;
   std::uint64_t shard_bytes = std::uint64_t{5} << 30;
+  NewFolder::Existing existing = NewFolder::Existing::kRefused;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  const std::atomic<bool>* cancelled = nullptr;  // may be null
 };
 
 struct QuantizedTensor {
   std::string module;
   QuantizeWidths widths;
-  std::int64_t rows = 0, cols = 0;
+  std::vector<std::int64_t> shape;  // of the weights
   double error = 0;      // root of the mean square of the differences, by that of the weights
   double error_max = 0;  // the largest difference
 };
@@ -51,11 +55,11 @@ struct QuantizeReport {
 };
 
 // Matrices that are multiplied, and the embedding, where the group divides their rows; everything
-// else is copied, as are tokenizer and templates. Codes, scales and biases equal those of
-// mlx.core.quantize(). The weights are read and written in pieces of a few MB. The target folder
-// must not hold a config.json; it is written last, so that a folder that has one is complete.
-// Refused: quantized sources, and mixtures of experts, whose tensors MLX names and stacks
-// otherwise.
+// else is copied, as are tokenizer and templates. Experts and the matrices of single heads are
+// stacked as MLX does it (switch_mlp, embed_q, unembed_out). Codes, scales and biases equal those
+// of mlx.core.quantize(). The weights are read and written in pieces of a few MB. The target
+// appears when it is complete (cli/new_folder.h); an error or a cancellation leaves nothing of it.
+// Refused: quantized sources.
 Result<QuantizeReport> quantize_checkpoint(const QuantizePlan& plan);
 
 }  // namespace quire::cli

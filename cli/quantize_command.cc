@@ -8,6 +8,7 @@
 
 #include "cli/chat_backend.h"
 #include "cli/command.h"
+#include "cli/interruption.h"
 #include "cli/model_source.h"
 #include "cli/progress.h"
 #include "cli/quantize.h"
@@ -77,7 +78,8 @@ struct Comparison {
   Score before, after;
 };
 
-std::string report_text(const QuantizeReport& report, const std::optional<Comparison>& scores) {
+std::string report_text(const QuantizeReport& report, const std::optional<Comparison>& scores,
+                        bool all) {
   std::string out;
   std::vector<QuantizedTensor> worst = report.tensors;
   std::ranges::sort(worst, std::ranges::greater(), &QuantizedTensor::error);
@@ -86,8 +88,10 @@ std::string report_text(const QuantizeReport& report, const std::optional<Compar
       "for a parameter)\n",
       report.tensors.size(), report.float_count, bytes_text(report.source_bytes),
       bytes_text(report.target_bytes), report.bits_per_weight);
-  out += "largest errors (root mean square, relative to the weights):\n";
-  for (std::size_t i = 0; i < std::min(worst.size(), kWorstShown); ++i) {
+  const std::size_t shown = all ? worst.size() : std::min(worst.size(), kWorstShown);
+  out += fmt::format("{} (root mean square, relative to the weights):\n",
+                     all ? "errors" : "largest errors");
+  for (std::size_t i = 0; i < shown; ++i) {
     out += fmt::format("  {:.4f}  {} ({} bits, groups of {})\n", worst[i].error, worst[i].module,
                        worst[i].widths.bits, worst[i].widths.group);
   }
@@ -107,7 +111,7 @@ Json report_json(const QuantizeReport& report, const std::optional<Comparison>& 
     tensors.push_back({{"module", tensor.module},
                        {"bits", tensor.widths.bits},
                        {"group_size", tensor.widths.group},
-                       {"shape", {tensor.rows, tensor.cols}},
+                       {"shape", tensor.shape},
                        {"error", tensor.error},
                        {"error_max", tensor.error_max}});
   }
@@ -140,15 +144,7 @@ Result<QuantizePlan> make_plan(const Invocation& invocation) {
   if (fs::equivalent(plan.source, plan.target, ignored)) {
     return fail(ErrorCode::kInvalid, "source and target are the same folder");
   }
-  if (options.overwrite) {
-    // Only what a checkpoint of ours consists of.
-    for (const auto& entry : fs::directory_iterator(plan.target, ignored)) {
-      const fs::path& path = entry.path();
-      if (path.extension() == ".safetensors" || path.extension() == ".json") {
-        fs::remove(path, ignored);
-      }
-    }
-  }
+  if (options.overwrite) plan.existing = NewFolder::Existing::kReplaced;
   return plan;
 }
 
@@ -168,8 +164,15 @@ int quantize_command(Invocation& invocation) {
   if (!plan) return report("quantize", plan.error());
   Progress progress("quantizing", true);
   plan->progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
+  Interruption interruption;
+  plan->cancelled = &interruption.flag();
   const auto done = quantize_checkpoint(*plan);
   progress.finish();
+  if (!done && done.error().code == ErrorCode::kCancelled) {
+    write_error(
+        fmt::format("quire quantize: stopped; nothing was written to {}\n", plan->target.string()));
+    return kExitInterrupted;
+  }
   if (!done) return report("quantize", done.error());
   for (const std::string& pattern : done->unused_rules) {
     write_error(fmt::format("quire quantize: --mixed {} fits no matrix\n", pattern));
@@ -183,7 +186,7 @@ int quantize_command(Invocation& invocation) {
     scores = Comparison{*before, *after};
   }
   write_out(options.json ? dump_json(report_json(*done, scores)) + "\n"
-                         : report_text(*done, scores));
+                         : report_text(*done, scores, options.tensors));
   return kExitOk;
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 // The API's root: with or without /v1 and slashes at the end.
 std::string api_root(std::string url) {
+  if (url.find("://") == std::string::npos) url.insert(0, "http://");
   while (url.ends_with('/')) url.pop_back();
   return url.ends_with("/v1") ? url : url + "/v1";
 }
@@ -98,6 +99,7 @@ class RemoteBackend final : public ChatBackend {
   static HttpCall call_of(std::string url, const Options& options) {
     HttpCall call;
     call.url = std::move(url);
+    call.ca_file = options.ca_file;
     if (!options.client_key.empty()) {
       call.fields.emplace_back("Authorization", "Bearer " + options.client_key);
     }
@@ -118,6 +120,7 @@ class RemoteBackend final : public ChatBackend {
     if (options.max_tokens > 0) body["max_tokens"] = options.max_tokens;
     if (options.seed >= 0) body["seed"] = options.seed;
     if (!options.stop.empty()) body["stop"] = options.stop;
+    if (!options.reasoning_effort.empty()) body["reasoning_effort"] = options.reasoning_effort;
     return body;
   }
 
@@ -162,9 +165,15 @@ class RemoteBackend final : public ChatBackend {
 Result<std::unique_ptr<ChatBackend>> open_remote_backend(const Options& options) {
   const std::string root = api_root(options.url);
   HttpCall call = RemoteBackend::call_of(root + "/models", options);
-  QUIRE_ASSIGN(const HttpReply reply, http_call(call));
-  if (reply.status != 200) return tl::unexpected<Error>(server_error(reply));
-  QUIRE_ASSIGN(const Json body, parse_json(reply.body));
+  const auto reply = http_call(call);
+  if (!reply && reply.error().code == ErrorCode::kIo) {
+    return fail(ErrorCode::kIo,
+                "--url {}: {}: does a server run there? quire serve MODEL starts one", options.url,
+                reply.error().message);
+  }
+  if (!reply) return fail(reply.error().code, "--url: {}", reply.error().message);
+  if (reply->status != 200) return tl::unexpected<Error>(server_error(*reply));
+  QUIRE_ASSIGN(const Json body, parse_json(reply->body));
   std::vector<std::string> names;
   if (const Json* data = find_member(body, "data"); data != nullptr && data->is_array()) {
     for (const Json& model : *data) names.push_back(string_member(model, "id"));

@@ -13,12 +13,21 @@
 namespace quire::cli {
 namespace {
 
+tl::unexpected<Error> write_error(const std::filesystem::path& path, int number) {
+  if (number == ENOSPC || number == EFBIG || number == EDQUOT) {
+    return fail(ErrorCode::kIo,
+                "{}: the disk is full ({}); make room, or name a target on another disk",
+                path.string(), std::strerror(number));
+  }
+  return fail(ErrorCode::kIo, "{}: {}", path.string(), std::strerror(number));
+}
+
 Status write_all(int fd, std::uint64_t at, std::span<const std::byte> bytes,
                  const std::filesystem::path& path) {
   while (!bytes.empty()) {
     const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(ErrorCode::kIo, "{}: {}", path.string(), std::strerror(errno));
+    if (count < 0) return write_error(path, errno);
     at += static_cast<std::uint64_t>(count);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }
@@ -101,9 +110,7 @@ Status SafetensorsWriter::finish() {
     map[tensors_[i].name] = shards_[places_[i].shard].path.filename().string();
   }
   for (const Shard& shard : shards_) {
-    if (::fsync(shard.fd) != 0) {
-      return fail(ErrorCode::kIo, "{}: {}", shard.path.string(), std::strerror(errno));
-    }
+    if (::fsync(shard.fd) != 0) return write_error(shard.path, errno);
   }
   const auto path = folder_ / "model.safetensors.index.json";
   std::ofstream file(path, std::ios::binary);

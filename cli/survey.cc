@@ -48,9 +48,11 @@ class Surveyor {
     if (!checkpoint) return problem(checkpoint.error().message);
     list_tensors(*checkpoint);
     if (!parsed) return;
-    auto bound =
-        models::bind_checkpoint(*parsed->family, *checkpoint, parsed->quantization, out_.spec);
-    if (!bound) return problem(bound.error().message);
+    std::vector<Error> faults;
+    auto bound = models::bind_checkpoint(*parsed->family, *checkpoint, parsed->quantization,
+                                         out_.spec, &faults);
+    for (const Error& fault : faults) problem(fault.message);
+    if (!bound) return;
     out_.notes = bound->notes;
     mark_claimed(*bound, *checkpoint);
     take_formats(*bound);

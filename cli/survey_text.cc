@@ -5,7 +5,7 @@
 namespace quire::cli {
 namespace {
 
-constexpr std::size_t kUnclaimedShown = 8;
+constexpr std::size_t kUnclaimedShown = 8, kProblemsShown = 20;
 
 std::string size_text(std::int64_t bytes) { return bytes_text(static_cast<std::uint64_t>(bytes)); }
 
@@ -95,7 +95,13 @@ std::string survey_text(const Survey& survey, const Options& options) {
            fmt::format("{}, {}", survey.has_tokenizer ? "tokenizer" : "no tokenizer",
                        survey.has_template ? "chat template" : "no chat template"));
   for (const std::string& note : survey.notes) add_line(out, "note", note);
-  for (const std::string& problem : survey.problems) add_line(out, "problem", problem);
+  const std::size_t shown =
+      options.tensors ? survey.problems.size() : std::min(survey.problems.size(), kProblemsShown);
+  for (std::size_t i = 0; i < shown; ++i) add_line(out, "problem", survey.problems[i]);
+  if (shown < survey.problems.size()) {
+    add_line(out, "",
+             fmt::format("and {} more: --tensors shows them", survey.problems.size() - shown));
+  }
   add_line(out, "verdict", survey.problems.empty() ? "loads" : "does not load");
   return out;
 }

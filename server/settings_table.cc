@@ -25,8 +25,10 @@ constexpr SettingSpec kSpecs[] = {
     {"pooling", "", "Server", "KIND", "how an embedding model makes one vector of a text", 0, 0,
      "auto last mean cls", QUIRE_PLACE(pooling)},
     {"dtype", "", "Loading", "TYPE",
-     "arithmetic: f32 is exact, bf16 converts; auto: f32 for small models", 0, 0,
-     "auto f32|float32|float bf16|bfloat16", QUIRE_PLACE(engine.dtype)},
+     "arithmetic: f32 is exact, bf16 converts; f16 keeps float weights as float16 and computes "
+     "with "
+     "them in f32; auto: f32 for small models, else as the weights are stored",
+     0, 0, "auto f32|float32|float bf16|bfloat16 f16|float16|half", QUIRE_PLACE(engine.dtype)},
     {"quantization", "", "Loading", "KIND",
      "quantize the matrices of a float checkpoint at load: int8 (a scale for each row) or int4 "
      "(affine, groups of 64)",

@@ -11,6 +11,9 @@
 namespace quire::models {
 namespace {
 
+// A hostile config may ask for millions of tensors that are not there.
+constexpr std::size_t kFaultsMax = 1000;
+
 struct Names {
   std::string_view prefix;
   int layer;
@@ -55,24 +58,49 @@ class Binder {
 
   Result<BoundCheckpoint> run() {
     QUIRE_TRY(find_prefix());
+    bound_.prefix = prefix_;
     if (find_rule_tensor(Slot::kHead) != nullptr) spec_.tied_head = false;
     if (family_.mlx_adds_offset && has_mlx_convolutions()) drop_offsets();
-    for (int layer = -1; layer < static_cast<int>(spec_.layers.size()); ++layer) {
-      QUIRE_TRY(bind_layer(layer));
+    const int layers = static_cast<int>(spec_.layers.size());
+    for (int layer = -1; layer < layers && faults_.size() < kFaultsMax; ++layer) bind_layer(layer);
+    account_for_the_rest();
+    if (faults_.empty()) return std::move(bound_);
+    Error error = faults_.front();
+    if (faults_.size() > 1) {
+      error.message += fmt::format(" (and {} more)", faults_.size() - 1);
     }
-    QUIRE_TRY(account_for_the_rest());
-    return std::move(bound_);
+    return tl::unexpected<Error>(std::move(error));
   }
 
+  // Everything that was wrong, after run().
+  std::vector<Error> take_faults() { return std::move(faults_); }
+
  private:
+  // The one whose embedding is there; else the one that most of the first layer's tensors have.
   Status find_prefix() {
+    std::string_view best;
+    int best_count = 0;
     for (const std::string_view prefix : family_.prefixes) {
       prefix_ = prefix;
       if (find_rule_tensor(Slot::kEmbed) != nullptr) return {};
+      int count = 0;
+      for (const auto& [slot, rules] : rules_) {
+        if (slot != Slot::kHead && find_rule_tensor(slot) != nullptr) ++count;
+      }
+      if (count > best_count) {
+        best = prefix;
+        best_count = count;
+      }
     }
-    prefix_ = family_.prefixes.front();
-    return fail(ErrorCode::kInvalid, "no embedding: tensor \"{}\" is missing",
-                expand(rules_[Slot::kEmbed].front()->name, {prefix_, 0, 0}));
+    prefix_ = best_count > 0 ? best : family_.prefixes.front();
+    if (best_count > 0) return {};  // the embedding is reported with the others
+    Error error{
+        ErrorCode::kInvalid,
+        fmt::format("no embedding: tensor \"{}\" is missing, and no tensor has a name of "
+                    "the family {}",
+                    expand(rules_[Slot::kEmbed].front()->name, {prefix_, 0, 0}), family_.name)};
+    faults_.push_back(error);
+    return tl::unexpected<Error>(std::move(error));
   }
 
   // The tensor of the first rule for the slot that the checkpoint has (of layer 0, index 0).
@@ -108,17 +136,18 @@ class Binder {
     bound_.notes.emplace_back("MLX layout: norm weights include their offset");
   }
 
-  Status bind_layer(int layer) {
+  void bind_layer(int layer) {
     needs_.clear();
     for (const SlotNeed& need : slot_needs(spec_, layer)) needs_.emplace(need.slot, need);
     for (const auto& [slot, need] : needs_) {
-      for (int index = 0; index < need.count; ++index) {
-        QUIRE_TRY(bind_weight(layer, need, index));
+      for (int index = 0; index < need.count && faults_.size() < kFaultsMax; ++index) {
+        if (const Status bound = bind_weight(layer, need, index); !bound) {
+          faults_.push_back(bound.error());
+        }
       }
       bound_.needs.push_back(need);
       bound_.layers.push_back(layer);
     }
-    return {};
   }
 
   Status bind_weight(int layer, const SlotNeed& need, int index) {
@@ -235,37 +264,40 @@ class Binder {
     const Checkpoint::Tensor& tensor = *binding.tensor;
     const std::vector<Shape> allowed = allowed_shapes(rule, extent, binding.kind);
     if (!is_quantized(checkpoint_, tensor)) return check_float(tensor, allowed, binding.slot);
+    claim_with_codes(tensor);
     if (binding.kind == WeightKind::kVector) {
       return fail(ErrorCode::kUnsupported, "tensor \"{}\" is quantized: {} must be float",
                   tensor.info.name, slot_name(binding.slot));
     }
     QUIRE_ASSIGN(binding.affine, find_affine(checkpoint_, tensor, allowed.front(), quantization_));
-    claimed_.insert(binding.affine->scales);
-    claimed_.insert(binding.affine->biases);
     return {};
   }
 
-  Status account_for_the_rest() {
+  // Scales and biases stand and fall with their codes.
+  void claim_with_codes(const Checkpoint::Tensor& codes) {
+    constexpr std::size_t kWeightLetters = 7;  // ".weight"
+    const std::string path = codes.info.name.substr(0, codes.info.name.size() - kWeightLetters);
+    claimed_.insert(checkpoint_.find(path + ".scales"));
+    claimed_.insert(checkpoint_.find(path + ".biases"));
+  }
+
+  void account_for_the_rest() {
     std::map<std::string_view, int> left_out;
-    std::vector<std::string_view> unknown;
     for (const Checkpoint::Tensor& tensor : checkpoint_.tensors()) {
-      if (claimed_.contains(&tensor)) continue;
+      if (claimed_.contains(&tensor) || faults_.size() >= kFaultsMax) continue;
       const std::string_view what = reason_to_ignore(tensor.info.name);
-      if (what.empty())
-        unknown.push_back(tensor.info.name);
-      else
+      if (what.empty()) {
+        faults_.push_back(
+            {ErrorCode::kUnsupported,
+             fmt::format("tensor \"{}\" {} {} has no use in this {} config", tensor.info.name,
+                         tensor.info.dtype_word, shape_text(tensor.info.shape), family_.name)});
+      } else {
         ++left_out[what];
+      }
     }
     for (const auto& [what, count] : left_out) {
       bound_.notes.push_back(fmt::format("left out {} tensors: {}", count, what));
     }
-    if (unknown.empty()) return {};
-    std::string text;
-    for (std::size_t i = 0; i < std::min<std::size_t>(unknown.size(), 5); ++i) {
-      text += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", unknown[i]);
-    }
-    return fail(ErrorCode::kUnsupported, "{} tensors have no use in this {} config: {}{}",
-                unknown.size(), family_.name, text, unknown.size() > 5 ? ", ..." : "");
   }
 
   // Empty when there is none.
@@ -292,6 +324,7 @@ class Binder {
   std::map<Slot, SlotNeed> needs_;  // of the layer being bound
   std::set<const Checkpoint::Tensor*> claimed_;
   BoundCheckpoint bound_;
+  std::vector<Error> faults_;
 };
 
 }  // namespace
@@ -317,8 +350,23 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
 }
 
 Result<BoundCheckpoint> bind_checkpoint(const ModelFamily& family, const Checkpoint& checkpoint,
-                                        const QuantizationConfig& quantization, DecoderSpec& spec) {
-  return Binder(family, checkpoint, quantization, spec).run();
+                                        const QuantizationConfig& quantization, DecoderSpec& spec,
+                                        std::vector<Error>* faults) {
+  Binder binder(family, checkpoint, quantization, spec);
+  Result<BoundCheckpoint> bound = binder.run();
+  if (faults != nullptr) *faults = binder.take_faults();
+  return bound;
+}
+
+std::string stacked_name(const ModelFamily& family, Slot slot, std::string_view prefix, int layer) {
+  for (const TensorRules& table : family.tensors) {
+    for (const TensorRule& rule : table) {
+      const bool is_own = rule.form == TensorForm::kStacked && rule.parts.size() == 1 &&
+                          rule.parts.begin()->slot == slot && !rule.parts.begin()->transposed;
+      if (is_own && rule.name.ends_with(".weight")) return expand(rule.name, {prefix, layer, 0});
+    }
+  }
+  return "";
 }
 
 }  // namespace quire::models

@@ -32,15 +32,22 @@ struct BoundCheckpoint {
   std::vector<int> layers;         // -1: the model itself
   std::vector<Binding> bindings;   // need by need, index by index
   std::vector<std::string> notes;  // what was left out, for the log
+  std::string prefix;              // {p} of the rules, as this checkpoint has it
 };
 
 // Finds for each need of the spec exactly one tensor of the right shape, and for each tensor a need
 // or a reason to leave it out. Settles two things that only the checkpoint knows, in `spec`: the
 // head is the file's own if it has one, and norms that the MLX layout stores with their offset lose
 // it. Scales and biases of quantized tensors belong to them, without a rule of their own.
-// `checkpoint` must outlive the result.
+// `checkpoint` must outlive the result. Fails with the first fault and the count of the others;
+// `faults`, unless null, takes every one.
 Result<BoundCheckpoint> bind_checkpoint(const ModelFamily& family, const Checkpoint& checkpoint,
-                                        const QuantizationConfig& quantization, DecoderSpec& spec);
+                                        const QuantizationConfig& quantization, DecoderSpec& spec,
+                                        std::vector<Error>* faults = nullptr);
+
+// The name under which MLX keeps all experts or heads of a slot as one tensor [count, rows, cols];
+// empty where the family has no such name.
+std::string stacked_name(const ModelFamily& family, Slot slot, std::string_view prefix, int layer);
 
 // Glob with * for any run of characters.
 bool matches_pattern(std::string_view pattern, std::string_view text);

@@ -62,6 +62,19 @@ Status check_shard_name(const std::string& name) {
   return {};
 }
 
+// One error of several files, of which there are `count`.
+Error joined(const std::vector<Error>& faults, std::size_t count) {
+  constexpr std::size_t kShown = 20;
+  Error error = faults.front();
+  for (std::size_t i = 1; i < std::min(faults.size(), kShown); ++i) {
+    error.message += "; " + faults[i].message;
+  }
+  if (faults.size() > 1) {
+    error.message += fmt::format(" ({} of {} shards are not usable)", faults.size(), count);
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<Checkpoint> Checkpoint::open(const std::filesystem::path& folder) {
@@ -123,9 +136,13 @@ Status Checkpoint::add_shards(const std::filesystem::path& folder, const std::st
     return fail(ErrorCode::kInvalid, "{} shards exceed {}", shards.size(), kShardsMax);
   }
   for (const std::string& name : shards) QUIRE_TRY(check_shard_name(name));
+  std::vector<Error> faults;  // of files; all are told
   for (const std::string& name : shards) {
     const std::size_t first = tensors_.size();
-    QUIRE_TRY(add_file(folder / name));
+    if (const Status added = add_file(folder / name); !added) {
+      faults.push_back(added.error());
+      continue;
+    }
     for (std::size_t i = first; i < tensors_.size(); ++i) {
       const auto it = shard_of.find(tensors_[i].info.name);
       if (it == shard_of.end() || it->second != name) {
@@ -134,6 +151,7 @@ Status Checkpoint::add_shards(const std::filesystem::path& folder, const std::st
       }
     }
   }
+  if (!faults.empty()) return tl::unexpected<Error>(joined(faults, shards.size()));
   for (const auto& [tensor, shard] : shard_of) {
     if (find(tensor) == nullptr) {
       return fail(ErrorCode::kInvalid, "tensor \"{}\" is not in {}", tensor, shard);

@@ -116,6 +116,27 @@ class ChatTest(unittest.TestCase):
         terminal.send("/quit\n")
         self.assertEqual(terminal.close(), 0, "Ctrl-C ends answers and lines, never the program")
 
+    def test_reasoning_is_told_apart_in_process_as_by_url(self):
+        """The server's own split of the same question, seed and effort is the right one; the history keeps the content only."""
+        words = ["--temperature", "0", "--reasoning-effort", "high", "--history", self.folder / "history"]
+        with Server(BINARY) as server:
+            message = server.post("/v1/chat/completions", {
+                "messages": [{"role": "user", "content": "What is 12 + 30?"}], "temperature": 0,
+                "reasoning_effort": "high"})["choices"][0]["message"]
+            outputs = [run("chat", *source, *words, "--session", self.folder / f"talk{i}.json", stdin="What is 12 + 30?\n")
+                       for i, source in enumerate(([DEMO], ["--url", f"http://{server.host}:{server.port}"]))]
+        self.assertTrue(message["reasoning_content"])
+        for i, done in enumerate(outputs):
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, outputs[0].stdout)
+            self.assertNotIn("think>", done.stdout)
+            self.assertIn(message["reasoning_content"].strip(), done.stdout)
+            self.assertIn(message["content"].strip(), done.stdout)
+            talk = json.loads((self.folder / f"talk{i}.json").read_text())["messages"]
+            self.assertEqual(talk[-1], {"role": "assistant", "content": message["content"]})
+        plain = run("chat", DEMO, "--temperature", "0", "--reasoning-effort", "none", stdin="What is 12 + 30?\n")
+        self.assertNotIn(message["reasoning_content"].strip(), plain.stdout)
+
     def test_several_lines(self):
         terminal = self.chat(DEMO, "--max-tokens", "4", "--session", self.folder / "session.json")
         terminal.expect("> ")
@@ -186,7 +207,7 @@ class GenerateTest(unittest.TestCase):
 
 class WordsTest(unittest.TestCase):
     def test_usage_errors_say_what_next(self):
-        for words, wanted in ((["srve"], "quire serve"), (["serve"], "--model is missing"), ([], "--help"),
+        for words, wanted in ((["srve"], "quire serve"), (["serve"], "a model is missing"), ([], "--help"),
                               (["chat"], "--url"), (["serve", DEMO, "--prt", "1"], "--port"),
                               (["inspect", DEMO, "more"], "too many"), (["completion", "csh"], "bash"),
                               (["serve", DEMO, "--tensor-parallel-size", "2"], "one process"),

@@ -10,13 +10,16 @@ import pathlib
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from fake_hub import COMMIT, FakeHub, git_sha1
 from harness import DEMO, Server
+from network import Authority, Proxy, SecureHub
 
 BINARY = None
 REPO = "org/tiny"
@@ -40,7 +43,8 @@ class PullTest(unittest.TestCase):
             self.addCleanup(self.hub.__exit__)
 
     def quire(self, *words, hub=True, limits=None, **variables):
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "QUIRE_"))}
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith(("HF_", "QUIRE_", "SSL_")) and not key.lower().endswith("_proxy")}
         environment |= {"HF_HOME": str(self.home), **variables}
         if hub:
             environment["HF_ENDPOINT"] = self.hub.url
@@ -249,6 +253,66 @@ class PullTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("127.0.0.1:9", done.stderr)
 
+    def test_files_by_name(self):
+        done = self.pull("config.json", "token*")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        snapshot = self.folder / "snapshots" / COMMIT
+        self.assertEqual(sorted(path.name for path in snapshot.iterdir()), ["config.json", "tokenizer.json"])
+        self.assertEqual(self.pull("README.md", name=REPO + "@v1").returncode, 0, "any file, not only a model's")
+        self.assertEqual((snapshot / "README.md").read_bytes(), b"no")
+        self.assertIn("has no file nothing", self.pull("nothing").stderr)
+        self.hub.log.clear()
+        self.assertEqual(self.pull("README.md", "--offline").returncode, 0)
+        self.assertEqual(self.pull("model.safetensors", "--offline").returncode, 1)
+        self.assertEqual(self.hub.log, [])
+
+    def test_the_hub_says_how_long_to_wait(self):
+        """429 with Retry-After: the next attempt comes after that time, not after the first pause of half a second."""
+        times, original = [], self.hub.answer
+
+        def answer(request):
+            times.append(time.monotonic())
+            if len(times) in (1, 3):
+                return FakeHub.send(request, 429, {"Retry-After": "2"}, b"slow down")
+            return original(request)
+
+        self.hub.answer = answer
+        done = self.pull("--connections", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreaterEqual(times[1] - times[0], 2)
+        self.assertGreaterEqual(times[3] - times[2], 2)
+        self.hub.answer = lambda request: FakeHub.send(request, 429, {}, b"slow down")
+        done = self.quire("pull", REPO, "--retries", "0", "--force")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("wait a while", done.stderr)
+
+    def test_two_at_once(self):
+        """Locks: two programs that pull the same model fetch each part once between them."""
+        environment = {**os.environ, "HF_HOME": str(self.home), "HF_ENDPOINT": self.hub.url}
+        both = [subprocess.Popen([BINARY, "pull", REPO, "--part-size", "64K", "--connections", "2"], env=environment,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
+        for process in both:
+            self.assertEqual(process.wait(120), 0, process.communicate()[1])
+            process.stderr.close()
+        self.assertEqual(len(self.requests_of("/cdn/org/tiny/model.safetensors")), 5)
+        self.check_snapshot()
+
+    def test_interrupted(self):
+        """Ctrl-C ends a pull in good order; the same command goes on."""
+        self.hub.cut, self.hub.times_cut = 1000, None
+        environment = {**os.environ, "HF_HOME": str(self.home), "HF_ENDPOINT": self.hub.url}
+        process = subprocess.Popen([BINARY, "pull", REPO, "--retries", "100"], env=environment, stderr=subprocess.PIPE,
+                                   stdout=subprocess.DEVNULL, text=True)
+        while not self.requests_of("/cdn/org/tiny/model.safetensors"):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn("goes on from here", words)
+        self.hub.cut = None
+        self.assertEqual(self.pull().returncode, 0)
+        self.check_snapshot()
+
     def test_models_run_by_name(self):
         self.hub.repos["quire/demo"] = demo_files()
         words = ["Once", "--raw", "--temperature", "0", "--max-tokens", "8"]
@@ -261,6 +325,134 @@ class PullTest(unittest.TestCase):
             status, _, body = server.get("/v1/models")
             self.assertEqual((status, json.loads(body)["data"][0]["id"]), (200, "quire/demo"))
         self.assertEqual(self.hub.log, [], "what the cache has is not asked for")
+
+
+@unittest.skipUnless(shutil.which("openssl"), "the openssl program is not installed")
+class SecureTest(PullTest):
+    """Every test of PullTest again, by HTTPS with an authority that SSL_CERT_FILE names."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = pathlib.Path(tempfile.mkdtemp())
+        cls.authority = Authority(cls.keys)
+        cls.own = cls.authority.issue("own", "IP:127.0.0.1,DNS:hub.test")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.keys)
+
+    def setUp(self):
+        super().setUp()
+        plain, self.hub = self.hub, SecureHub(self.hub.repos, *self.own)
+        plain.__exit__()
+        self.addCleanup(self.hub.__exit__)
+        before = os.environ.get("SSL_CERT_FILE")
+        os.environ["SSL_CERT_FILE"] = str(self.authority.ca)
+        self.addCleanup(lambda: os.environ.pop("SSL_CERT_FILE") if before is None else
+                        os.environ.__setitem__("SSL_CERT_FILE", before))
+
+    def quire(self, *words, **options):
+        options.setdefault("SSL_CERT_FILE", str(self.authority.ca))
+        return super().quire(*words, **options)
+
+    def hub_with(self, subject, days=2):
+        hub = SecureHub({REPO: self.files}, *self.authority.issue("other", subject, days))
+        self.addCleanup(hub.__exit__)
+        self.hub, plain = hub, self.hub
+        self.addCleanup(plain.__exit__)
+
+    def test_the_token_stays_at_home(self):
+        """Also between two secure hubs, and never from https to http."""
+        with SecureHub({REPO: self.files}, *self.own) as elsewhere:
+            self.hub.redirect_to, self.hub.token = elsewhere, "secret-2"
+            self.assertEqual(self.pull(HF_TOKEN="secret-2").returncode, 0)
+            self.assertEqual({entry[3] for entry in elsewhere.log}, {None})
+        shutil.rmtree(self.home / "hub")
+        with FakeHub({REPO: self.files}) as elsewhere:
+            self.hub.redirect_to = elsewhere
+            done = self.pull(HF_TOKEN="secret-2")
+            self.assertEqual((done.returncode, elsewhere.log), (1, []), "https does not lead to http")
+            self.assertIn("from https to http", done.stderr)
+
+    def test_an_unknown_authority(self):
+        done = self.pull(SSL_CERT_FILE="/dev/null")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--ca-file", done.stderr)
+        self.assertEqual(self.hub.log, [], "nothing is asked of a hub that cannot show who it is")
+        done = self.pull("--ca-file", str(self.authority.ca), SSL_CERT_FILE="/dev/null")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.pull("--ca-file", str(self.home / "none.pem"))
+        self.assertIn("none.pem", done.stderr)
+
+    def test_another_name(self):
+        self.hub_with("DNS:elsewhere.test")
+        done = self.pull("--retries", "0")
+        self.assertEqual((done.returncode, self.hub.log), (1, []))
+        self.assertIn("another name", done.stderr)
+
+    def test_expired(self):
+        self.hub_with("IP:127.0.0.1", days=-1)
+        done = self.pull("--retries", "0")
+        self.assertEqual((done.returncode, self.hub.log), (1, []))
+        self.assertIn("expired", done.stderr)
+
+    def place(self):
+        return "127.0.0.1", int(self.hub.url.rsplit(":", 1)[1])
+
+    def test_a_tunnel(self):
+        """CONNECT: the proxy resolves the name, sees no token, and the certificate is checked against the name."""
+        with Proxy({"hub.test:443": self.place()}) as proxy:
+            self.hub.url = "https://hub.test"
+            self.hub.token = "secret-3"
+            done = self.pull(HTTPS_PROXY=f"http://{proxy.address}", HF_TOKEN="secret-3")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.check_snapshot()
+            self.assertEqual({entry[:2] for entry in proxy.log}, {("CONNECT", "hub.test:443")})
+
+    def test_a_tunnel_with_a_password(self):
+        with Proxy({"hub.test:443": self.place()}, login="me:p@ss") as proxy:
+            self.hub.url = "https://hub.test"
+            done = self.pull("--retries", "0", https_proxy=f"http://{proxy.address}")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("USER:PASSWORD@", done.stderr)
+            done = self.pull(https_proxy=f"http://me:p%40ss@{proxy.address}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_tunnel_that_is_refused(self):
+        with Proxy({}) as proxy:
+            self.hub.url = "https://hub.test"
+            done = self.pull("--retries", "0", https_proxy=proxy.address)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"the proxy {proxy.address} refused", done.stderr)
+            done = self.pull("--retries", "0", https_proxy="socks5://127.0.0.1:9")
+            self.assertIn("only proxies of the form http://", done.stderr)
+
+
+class ProxyTest(PullTest):
+    """Every test of PullTest again, through a proxy that relays plain requests to a name that only it knows."""
+
+    def setUp(self):
+        super().setUp()
+        port = self.hub.url.rsplit(":", 1)[1]
+        self.proxy = Proxy({f"hub.test:{port}": ("127.0.0.1", int(port))})
+        self.addCleanup(self.proxy.__exit__)
+        self.hub.url = f"http://hub.test:{port}"
+        before = os.environ.get("http_proxy")
+        os.environ["http_proxy"] = self.proxy.address
+        self.addCleanup(lambda: os.environ.pop("http_proxy") if before is None else
+                        os.environ.__setitem__("http_proxy", before))
+
+    def quire(self, *words, **options):
+        options.setdefault("http_proxy", self.proxy.address)
+        return super().quire(*words, **options)
+
+    def test_what_goes_past_it(self):
+        for name in ("hub.test", ".test", "other, *.test", "hub.test:" + self.hub.url.rsplit(":", 1)[1], "*"):
+            done = self.quire("pull", REPO, "--retries", "0", NO_PROXY=name)
+            self.assertEqual((done.returncode, self.proxy.log), (1, []), name)
+            self.assertIn("hub.test", done.stderr)
+        self.assertEqual(self.pull(NO_PROXY="b.test, est, hub.test:1").returncode, 0)
+        self.assertGreater(len(self.proxy.log), 3)
 
 
 if __name__ == "__main__":
