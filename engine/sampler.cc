@@ -141,7 +141,9 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
   scratch.probability = -1;
   if (max == kBanned) return -1;
   if (params_->uses_chain()) {
-    const ChainDraw drawn = chain_.draw(logits, draw_by.seed, draw_by.position, scratch.candidates);
+    ChainRow chain_row = {scratch.candidates, scratch.probabilities, kernels, draw_by.seed,
+                          draw_by.position};
+    const ChainDraw drawn = chain_.draw(logits, chain_row);
     scratch.probability = drawn.probability;
     return drawn.id;
   }
@@ -163,6 +165,7 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
   if (params_->typical_p == 1) return draw(probabilities, bits);
   std::vector<Candidate>& candidates = scratch.candidates;
   candidates.clear();
+  candidates.reserve(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const std::uint64_t weight = weight_of(probabilities[i]);
     if (weight == 0) continue;

@@ -1,5 +1,4 @@
-// Candidates stay in ascending order of ids, so that sums and draws have one order. Their score is
-// the logit, bent by the steps so far.
+// Every step keeps the order of ids, so that sums and draws have one order.
 #include "engine/sampler_chain.h"
 
 #include <algorithm>
@@ -19,13 +18,6 @@ float best_score(const std::vector<Candidate>& candidates) {
   float best = candidates.front().score;
   for (const Candidate& c : candidates) best = std::max(best, c.score);
   return best;
-}
-
-void weigh(std::vector<Candidate>& candidates) {
-  const float best = best_score(candidates);
-  for (Candidate& c : candidates) {
-    c.weight = weight_of(kernels::exp_f32(std::max(c.score - best, kScoreMin)));
-  }
 }
 
 float probability_of(const Candidate& candidate, std::uint64_t total) {
@@ -70,8 +62,9 @@ void keep_share_of_best(std::vector<Candidate>& candidates, float min_p, int min
 }
 
 // Of the tokens with at least `threshold`, the least likely one stays, the others go.
-void drop_top_choices(std::vector<Candidate>& candidates, float threshold, int min_keep) {
-  weigh(candidates);
+void drop_top_choices(ChainRow& row, float threshold, int min_keep) {
+  row.weigh();
+  std::vector<Candidate>& candidates = row.candidates;
   const std::uint64_t total = total_weight(candidates);
   const Candidate* last = nullptr;
   std::size_t above = 0;
@@ -96,14 +89,20 @@ SamplerChain::SamplerChain(const SamplingParams& params)
       weighted_sum_(params.adaptive_target / (1 - params.adaptive_decay)),
       total_weight_(1 / (1 - params.adaptive_decay)) {}
 
-void SamplerChain::gather(std::span<const float> logits, std::vector<Candidate>& candidates) const {
-  candidates.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isinf(logits[i])) candidates.push_back({0, logits[i], static_cast<std::int32_t>(i)});
+void ChainRow::weigh() {
+  const std::size_t count = candidates.size();
+  const float best = best_score(candidates);
+  values.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    values[i] = std::max(candidates[i].score - best, kScoreMin);
   }
+  kernels.activate({kernels::Unary::kExp, values.data(), nullptr, values.data(),
+                    static_cast<std::int64_t>(count)});
+  for (std::size_t i = 0; i < count; ++i) candidates[i].weight = weight_of(values[i]);
 }
 
-void SamplerChain::scale(std::vector<Candidate>& candidates) const {
+void SamplerChain::scale(ChainRow& row) const {
+  std::vector<Candidate>& candidates = row.candidates;
   float temperature = params_->temperature;
   if (temperature == 0) {
     keep_top_k(candidates, 1);
@@ -111,7 +110,7 @@ void SamplerChain::scale(std::vector<Candidate>& candidates) const {
   }
   if (params_->dynatemp_range > 0) {
     if (candidates.size() < 2) return;
-    weigh(candidates);
+    row.weigh();
     const auto total = static_cast<double>(total_weight(candidates));
     double entropy = 0;
     for (const Candidate& c : candidates) {
@@ -134,8 +133,8 @@ void SamplerChain::scale(std::vector<Candidate>& candidates) const {
   for (Candidate& c : candidates) c.score = std::max((c.score - best) / temperature, 2 * kScoreMin);
 }
 
-void SamplerChain::apply(ChainStep step, std::uint64_t seed, std::uint64_t position,
-                         std::vector<Candidate>& candidates) const {
+void SamplerChain::apply(ChainStep step, ChainRow& row) const {
+  std::vector<Candidate>& candidates = row.candidates;
   const SamplingParams& p = *params_;
   const int min_keep = std::max(p.min_keep, 1);
   switch (step) {
@@ -148,12 +147,12 @@ void SamplerChain::apply(ChainStep step, std::uint64_t seed, std::uint64_t posit
       return;
     case ChainStep::kTypicalP:
       if (p.typical_p >= 1) return;
-      weigh(candidates);
+      row.weigh();
       keep_typical_p(candidates, p.typical_p, min_keep);
       return;
     case ChainStep::kTopP:
       if (p.top_p >= 1) return;
-      weigh(candidates);
+      row.weigh();
       keep_top_p(candidates, p.top_p, min_keep);
       return;
     case ChainStep::kMinP:
@@ -161,23 +160,24 @@ void SamplerChain::apply(ChainStep step, std::uint64_t seed, std::uint64_t posit
       return;
     case ChainStep::kXtc:
       if (p.xtc_probability <= 0 || p.xtc_threshold > 0.5f || candidates.size() < 2) return;
-      if (random_uniform(mix64(seed ^ kXtcSalt), position) > p.xtc_probability) return;
-      drop_top_choices(candidates, p.xtc_threshold, min_keep);
+      if (random_uniform(mix64(row.seed ^ kXtcSalt), row.position) > p.xtc_probability) return;
+      drop_top_choices(row, p.xtc_threshold, min_keep);
       return;
     case ChainStep::kTemperature:
-      scale(candidates);
+      scale(row);
       return;
   }
 }
 
 // Leaves the tokens that mirostat draws from, in units of bits of surprise.
-void SamplerChain::cut_by_mirostat(std::vector<Candidate>& candidates, std::size_t vocab) const {
-  weigh(candidates);
+void SamplerChain::cut_by_mirostat(ChainRow& row, std::size_t vocab) const {
+  std::vector<Candidate>& candidates = row.candidates;
+  row.weigh();
   if (params_->mirostat == 2) {
-    const std::uint64_t total = total_weight(candidates);
-    const float least = kernels::exp_f32(-mu_ * kLn2);
+    const float least =
+        kernels::exp_f32(-mu_ * kLn2) * static_cast<float>(total_weight(candidates));
     const auto kept = std::count_if(candidates.begin(), candidates.end(), [&](const Candidate& c) {
-      return probability_of(c, total) >= least;
+      return static_cast<float>(c.weight) >= least;
     });
     keep_top_k(candidates, static_cast<std::size_t>(std::max<std::ptrdiff_t>(kept, 1)));
     return;
@@ -201,37 +201,40 @@ void SamplerChain::cut_by_mirostat(std::vector<Candidate>& candidates, std::size
   keep_top_k(candidates, usable ? static_cast<std::size_t>(k) : 1);
 }
 
-ChainDraw SamplerChain::draw_adaptive(std::vector<Candidate>& candidates,
-                                      std::uint64_t bits) const {
+ChainDraw SamplerChain::draw_adaptive(ChainRow& row, std::uint64_t bits) const {
   constexpr float kWidth = 0.3f, kPeak = 5.0f, kSharpness = 10.0f;
-  const std::uint64_t total = total_weight(candidates);
+  const std::vector<Candidate> before = row.candidates;
+  const std::uint64_t total = total_weight(before);
   const float wanted = total_weight_ == 0
                            ? params_->adaptive_target
                            : 2 * params_->adaptive_target - weighted_sum_ / total_weight_;
   const float target = std::clamp(wanted, 0.0f, 1.0f);
-  std::vector<Candidate> bent = candidates;
-  for (Candidate& c : bent) {
+  for (Candidate& c : row.candidates) {
     const float distance = std::abs(probability_of(c, total) - target) / kWidth;
     c.score = kPeak - kSharpness * distance * distance / (1 + distance);
   }
-  weigh(bent);
-  const std::int32_t id = engine::draw(bent, bits);
-  return {id, probability_of(with_id(candidates, id), total)};
+  row.weigh();
+  const std::int32_t id = engine::draw(row.candidates, bits);
+  return {id, probability_of(with_id(before, id), total)};
 }
 
-ChainDraw SamplerChain::draw(std::span<const float> logits, std::uint64_t seed,
-                             std::uint64_t position, std::vector<Candidate>& candidates) const {
-  gather(logits, candidates);
-  if (params_->mirostat > 0 && params_->temperature > 0) {
-    apply(ChainStep::kTemperature, seed, position, candidates);
-    cut_by_mirostat(candidates, logits.size());
-  } else {
-    for (const ChainStep step : params_->chain) apply(step, seed, position, candidates);
+ChainDraw SamplerChain::draw(std::span<const float> logits, ChainRow& row) const {
+  row.candidates.clear();
+  row.candidates.reserve(logits.size());
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (std::isinf(logits[i])) continue;
+    row.candidates.push_back({0, logits[i], static_cast<std::int32_t>(i)});
   }
-  weigh(candidates);
-  const std::uint64_t bits = random_bits(seed, position);
-  if (params_->adaptive_target >= 0) return draw_adaptive(candidates, bits);
-  return draw_weighed(candidates, bits);
+  if (params_->mirostat > 0 && params_->temperature > 0) {
+    apply(ChainStep::kTemperature, row);
+    cut_by_mirostat(row, logits.size());
+  } else {
+    for (const ChainStep step : params_->chain) apply(step, row);
+  }
+  row.weigh();
+  const std::uint64_t bits = random_bits(row.seed, row.position);
+  if (params_->adaptive_target >= 0) return draw_adaptive(row, bits);
+  return draw_weighed(row.candidates, bits);
 }
 
 void SamplerChain::accept(float probability) {

@@ -8,6 +8,7 @@
 
 #include "engine/sampling.h"
 #include "engine/token_select.h"
+#include "kernels/kernels.h"
 
 namespace quire::engine {
 
@@ -18,27 +19,35 @@ struct ChainDraw {
   float probability = 0;
 };
 
+// The tokens that one draw may still take, ascending by ids; their score is the logit, bent by the
+// steps so far.
+struct ChainRow {
+  std::vector<Candidate>& candidates;
+  std::vector<float>& values;  // scratch
+  const kernels::Kernels& kernels;
+  std::uint64_t seed = 0, position = 0;  // of the draw
+
+  // Weights from the scores.
+  void weigh();
+};
+
 // State of one choice: a function of its accepted tokens' probabilities.
 class SamplerChain {
  public:
   // params must outlive the chain.
   explicit SamplerChain(const SamplingParams& params);
 
-  // logits: [V] after penalties and bans, at least one above -infinity. seed, position: of the
-  // draw.
-  ChainDraw draw(std::span<const float> logits, std::uint64_t seed, std::uint64_t position,
-                 std::vector<Candidate>& candidates) const;
+  // logits: [V] after penalties and bans, at least one above -infinity. The row comes empty.
+  ChainDraw draw(std::span<const float> logits, ChainRow& row) const;
   // probability: of the accepted token as draw() told it.
   void accept(float probability);
   float mu() const { return mu_; }
 
  private:
-  void gather(std::span<const float> logits, std::vector<Candidate>& candidates) const;
-  void apply(ChainStep step, std::uint64_t seed, std::uint64_t position,
-             std::vector<Candidate>& candidates) const;
-  void scale(std::vector<Candidate>& candidates) const;
-  void cut_by_mirostat(std::vector<Candidate>& candidates, std::size_t vocab) const;
-  ChainDraw draw_adaptive(std::vector<Candidate>& candidates, std::uint64_t bits) const;
+  void apply(ChainStep step, ChainRow& row) const;
+  void scale(ChainRow& row) const;
+  void cut_by_mirostat(ChainRow& row, std::size_t vocab) const;
+  ChainDraw draw_adaptive(ChainRow& row, std::uint64_t bits) const;
 
   const SamplingParams* params_;
   float mu_ = 0;

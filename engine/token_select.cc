@@ -168,6 +168,46 @@ Candidate last_kept(std::span<const Candidate> candidates, const Cut& cut, std::
   return last;
 }
 
+// The last candidate, in the order (weight descending, id ascending), that top_p keeps.
+Candidate last_of_top_p(std::span<const float> probabilities, float top_p) {
+  std::vector<std::uint64_t> masses(kBuckets, 0);
+  std::uint64_t total = 0;
+  for (const float probability : probabilities) {
+    const std::uint64_t weight = weight_of(probability);
+    if (weight == 0) continue;
+    masses[bucket_of(weight)] += weight;
+    total += weight;
+  }
+  const Wide limit = static_cast<Wide>(total) * fixed_share(top_p);
+  // The lowest bucket before which the mass is still below the limit; the heaviest stays anyway.
+  std::uint64_t before = 0;
+  std::uint32_t bucket = kBuckets;
+  std::uint64_t before_bucket = 0;
+  for (std::uint32_t b = kBuckets; b-- > 0;) {
+    if (masses[b] == 0) continue;
+    if (bucket != kBuckets && (static_cast<Wide>(before) << 32) >= limit) break;
+    bucket = b;
+    before_bucket = before;
+    before += masses[b];
+  }
+  std::vector<Candidate> border;
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    const std::uint64_t weight = weight_of(probabilities[i]);
+    if (weight == 0 || bucket_of(weight) != bucket) continue;
+    border.push_back({weight, 0, static_cast<std::int32_t>(i)});
+  }
+  std::sort(border.begin(), border.end(), heavier);
+  Candidate last = border.front();
+  for (const Candidate& candidate : border) {
+    if (candidate.id != border.front().id && (static_cast<Wide>(before_bucket) << 32) >= limit) {
+      break;
+    }
+    last = candidate;
+    before_bucket += candidate.weight;
+  }
+  return last;
+}
+
 }  // namespace
 
 void top_ids(const float* values, std::int64_t count, std::int64_t k,
@@ -233,38 +273,10 @@ void keep_min_p(std::span<float> probabilities, float min_p) {
 }
 
 void keep_top_p(std::span<float> probabilities, float top_p) {
-  // Tokens lighter than (1 - top_p) * total / count weigh less than 1 - top_p together, so they lie
-  // behind the cut: only the others are listed, with one stand-in for the rest.
-  std::uint64_t total = 0;
-  for (const float probability : probabilities) total += weight_of(probability);
-  const std::uint64_t share = fixed_share(top_p);
-  const auto lightest = static_cast<std::uint64_t>(
-      ((static_cast<Wide>(total) * ((std::uint64_t{1} << 32) - share)) >> 32) /
-      probabilities.size());
-  std::vector<Candidate> list;
-  std::uint64_t dropped = total;
+  const Candidate last = last_of_top_p(probabilities, top_p);
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
-    const std::uint64_t weight = weight_of(probabilities[i]);
-    if (weight < lightest || weight == 0) {
-      probabilities[i] = 0;
-      continue;
-    }
-    list.push_back({weight, 0, static_cast<std::int32_t>(i)});
-    dropped -= weight;
-  }
-  constexpr std::int32_t kStandIn = std::numeric_limits<std::int32_t>::max();
-  if (dropped > 0) list.push_back({dropped, 0, kStandIn});
-  const auto rank = [](const Candidate& c) {
-    return c.id == kStandIn ? kWeightBuckets - 1 : weight_rank(c);
-  };
-  const auto less = [](const Candidate& a, const Candidate& b) {
-    if ((a.id == kStandIn) != (b.id == kStandIn)) return b.id == kStandIn;
-    return heavier(a, b);
-  };
-  const Candidate last = last_kept(list, {top_p, 1}, kWeightBuckets, rank, less);
-  if (last.id == kStandIn) return;
-  for (const Candidate& c : list) {
-    if (c.id != kStandIn && heavier(last, c)) probabilities[static_cast<std::size_t>(c.id)] = 0;
+    const Candidate here{weight_of(probabilities[i]), 0, static_cast<std::int32_t>(i)};
+    if (heavier(last, here)) probabilities[i] = 0;
   }
 }
 
@@ -292,10 +304,10 @@ void keep_typical_p(std::vector<Candidate>& candidates, float typical_p, int min
   for (const Candidate& c : candidates) best = std::max(best, c.score);
   // ln of the mass in units of kWeightOne; our own logarithm, the same on each machine.
   const double log_total = kernels::log_f32(static_cast<float>(total / kWeightOne));
-  double entropy = 0;
-  for (const Candidate& c : candidates) {
-    entropy -= static_cast<double>(c.weight) / total * (c.score - best - log_total);
-  }
+  double weighted = 0;
+  for (const Candidate& c : candidates)
+    weighted += static_cast<double>(c.weight) * (c.score - best);
+  const double entropy = log_total - weighted / total;
   const auto shift = [&](const Candidate& c) {
     return static_cast<float>(std::abs(log_total - (c.score - best) - entropy));
   };
