@@ -318,7 +318,11 @@ void keep_typical_p(std::vector<Candidate>& candidates, float typical_p, int min
   const auto rank = [&](const Candidate& c) { return float_rank(shift(c)); };
   const Cut cut = {typical_p, static_cast<std::size_t>(min_keep)};
   const Candidate last = last_kept(candidates, cut, kFloatBuckets, rank, less);
-  std::erase_if(candidates, [&](const Candidate& c) { return less(last, c); });
+  const float last_shift = shift(last);
+  std::erase_if(candidates, [&](const Candidate& c) {
+    const float here = shift(c);
+    return here != last_shift ? here > last_shift : c.id > last.id;
+  });
 }
 
 std::int32_t draw(const std::vector<Candidate>& candidates, std::uint64_t bits) {
