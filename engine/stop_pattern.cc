@@ -16,7 +16,7 @@ Result<std::shared_ptr<const StopPattern>> StopPattern::make(const std::string& 
   if (const grammar::Automaton automaton(network); automaton.accepts(automaton.start())) {
     return fail(ErrorCode::kInvalid, "\"{}\" matches the empty text", source);
   }
-  return std::shared_ptr<const StopPattern>(new StopPattern(source, std::move(network)));
+  return std::make_shared<const StopPattern>(source, std::move(network));
 }
 
 PatternMatcher::PatternMatcher(std::shared_ptr<const StopPattern> pattern)

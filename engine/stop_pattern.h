@@ -17,12 +17,13 @@ class StopPattern {
  public:
   // kInvalid names what is wrong. A pattern that matches the empty text is refused.
   static Result<std::shared_ptr<const StopPattern>> make(const std::string& source);
+  // network: of the expression behind any text.
+  StopPattern(std::string source, std::shared_ptr<const grammar::Network> network)
+      : source_(std::move(source)), network_(std::move(network)) {}
   const std::string& source() const { return source_; }
 
  private:
   friend class PatternMatcher;
-  StopPattern(std::string source, std::shared_ptr<const grammar::Network> network)
-      : source_(std::move(source)), network_(std::move(network)) {}
 
   std::string source_;
   std::shared_ptr<const grammar::Network> network_;
