@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "engine/sampler.h"
+#include "tests/engine/distribution.h"
 
 namespace quire::engine {
 namespace {
@@ -157,32 +158,6 @@ Row chain_oracle(const SamplingParams& params, const std::vector<float>& logits,
   return row;
 }
 
-void expect_draws(const Sampler& sampler, const std::vector<float>& logits,
-                  const std::vector<double>& p, int count) {
-  SamplerScratch scratch;
-  std::vector<int> hits(p.size());
-  for (int position = 0; position < count; ++position) {
-    const auto token = sampler.sample(scalar(), logits, position, scratch);
-    ASSERT_TRUE(token);
-    ++hits[static_cast<std::size_t>(token->id)];
-  }
-  double chi2 = 0;
-  int freedom = -1;
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    if (p[i] < 1e-12) {
-      EXPECT_EQ(hits[i], 0) << "token " << i;
-      continue;
-    }
-    const double expected = p[i] * count;
-    if (expected < 5) continue;
-    chi2 += (hits[i] - expected) * (hits[i] - expected) / expected;
-    ++freedom;
-  }
-  if (freedom < 1) return;
-  const double f = freedom;  // Wilson-Hilferty, about 5 standard deviations
-  EXPECT_LT(chi2, f * std::pow(1 - 2 / (9 * f) + 5 * std::sqrt(2 / (9 * f)), 3));
-}
-
 std::vector<double> by_id(const Row& row, std::size_t vocab, double share) {
   std::vector<double> out(vocab, 0);
   const std::vector<double> p = row.softmax();
@@ -221,7 +196,7 @@ TEST(Chain, DrawsFollowTheDistribution) {
     std::vector<double> p = by_id(chain_oracle(params, logits, false), logits.size(), 1 - excluded);
     const auto other = by_id(chain_oracle(params, logits, true), logits.size(), excluded);
     for (std::size_t i = 0; i < p.size(); ++i) p[i] += excluded > 0 ? other[i] : 0;
-    expect_draws(Sampler(params, {}, {}, rng.bits()), logits, p, 8000);
+    expect_distribution(Sampler(params, {}, {}, rng.bits()), logits, p, 8000);
   }
 }
 
@@ -244,7 +219,7 @@ TEST(Chain, AdaptiveFollowsTheTargetAndItsHistory) {
         const double distance = std::abs(p[i] - target) / 0.3;
         bent.logits[i] = 5 - 10 * distance * distance / (1 + distance);
       }
-      expect_draws(sampler, logits, by_id(bent, logits.size(), 1), 4000);
+      expect_distribution(sampler, logits, by_id(bent, logits.size(), 1), 4000);
       SamplerScratch scratch;
       const std::int32_t id = sampler.sample(scalar(), logits, step, scratch)->id;
       const auto at = std::find(row.ids.begin(), row.ids.end(), id) - row.ids.begin();
@@ -293,7 +268,7 @@ TEST(Chain, MirostatDrawsFromWhatMuLeavesAndMovesIt) {
       Row row = sorted(logits);
       heat(row, params);
       row.keep(mirostat_count(params, row, mu, logits.size()));
-      expect_draws(sampler, logits, by_id(row, logits.size(), 1), 1500);
+      expect_distribution(sampler, logits, by_id(row, logits.size(), 1), 1500);
       SamplerScratch scratch;
       const std::int32_t id = sampler.sample(scalar(), logits, step, scratch)->id;
       const auto at = std::find(row.ids.begin(), row.ids.end(), id) - row.ids.begin();
