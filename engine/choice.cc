@@ -40,7 +40,9 @@ Choice::Choice(const ChoiceContext& context, std::shared_ptr<LiveRequest> live, 
       pooler_(live_->request.pooling, static_cast<std::int64_t>(live_->request.prompt.size())),
       guidance_(live_->request, end_ids(context, params())),
       decoder_(*context.tokenizer, {.skip_special_tokens = decoder_skips(live_->request)}),
-      matcher_(params().stop, params().include_stop_str_in_output) {}
+      matcher_(params().stop, params().include_stop_str_in_output) {
+  if (params().stop_pattern) pattern_.emplace(params().stop_pattern);
+}
 
 bool Choice::stops_answer(std::int32_t id) const {
   if (!params().ignore_eos && contains(context_->eos_ids, id)) return true;
@@ -71,7 +73,7 @@ Draws Choice::draw(std::span<const float> rows, std::int64_t position,
       return draws;
     }
     const std::int32_t id = token->id;
-    sampler_.accept(id);
+    sampler_.accept(id, scratch.probability);
     guidance_.accept(id);
     draws.tokens.push_back(std::move(*token));
     const auto made = made_ + static_cast<std::int64_t>(draws.tokens.size());
@@ -99,20 +101,43 @@ void Choice::add_text(const OutputToken& token, Output& output) {
     output.text += *piece;  // stop strings count from min_tokens on
     return;
   }
-  if (auto stop = matcher_.push(*piece, output.text)) {
-    stop_matched_ = true;
-    output.stop_reason = std::move(*stop);
-    set_finish(output, FinishReason::kStop);
+  push_text(*piece, output);
+}
+
+void Choice::push_text(std::string_view piece, Output& output) {
+  bool matched = false;
+  if (pattern_) {
+    const auto end = pattern_->push(piece);
+    if (!end) {
+      output.error = end.error();
+      set_finish(output, FinishReason::kError);
+      return;
+    }
+    matched = end->has_value();
+    if (matched) piece = piece.substr(0, **end);
   }
+  if (auto stop = matcher_.push(piece, output.text)) {
+    output.stop_reason = std::move(*stop);
+  } else if (matched) {
+    matcher_.finish(output.text);
+    output.stop_reason = params().stop_pattern->source();
+  } else {
+    return;
+  }
+  stop_matched_ = true;
+  set_finish(output, FinishReason::kStop);
+}
+
+bool Choice::is_late(const Output& output, Time now) {
+  if (params().predict_ms_max <= 0) return false;
+  has_line_end_ |= output.text.find('\n') != std::string::npos;
+  return has_line_end_ && now - first_token_ > std::chrono::milliseconds(params().predict_ms_max);
 }
 
 void Choice::flush_text(Output& output) {
   if (auto rest = decoder_.finish(); rest && !rest->empty()) {
-    if (auto stop = matcher_.push(*rest, output.text)) {
-      output.stop_reason = std::move(*stop);
-      output.finish = FinishReason::kStop;
-      return;
-    }
+    push_text(*rest, output);
+    if (stop_matched_) return;
   }
   matcher_.finish(output.text);
 }
@@ -141,6 +166,7 @@ Output Choice::take(Draws& draws, Time now) {
     output.tokens.push_back(token);
   }
   draws.tokens.resize(output.tokens.size());
+  if (!finished_ && is_late(output, now)) set_finish(output, FinishReason::kLength);
   if (draws.error && !finished_) {
     output.error = *draws.error;
     set_finish(output, FinishReason::kError);

@@ -6,12 +6,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
 #include "engine/guidance.h"
 #include "engine/sampler.h"
 #include "engine/stop_matcher.h"
+#include "engine/stop_pattern.h"
 #include "kernels/kernels.h"
 #include "models/text/tokenizer.h"
 #include "scheduler/request.h"
@@ -89,7 +91,10 @@ class Choice {
   bool stops_answer(std::int32_t id) const;
   bool is_hidden(std::int32_t id) const;
   void add_text(const OutputToken& token, Output& output);
+  void push_text(std::string_view piece, Output& output);
   void flush_text(Output& output);
+  // predict_ms_max has passed.
+  bool is_late(const Output& output, Time now);
   void set_finish(Output& output, FinishReason finish);
 
   const ChoiceContext* context_;
@@ -100,12 +105,14 @@ class Choice {
   Guidance guidance_;
   text::StreamDecoder decoder_;
   StopMatcher matcher_;
+  std::optional<PatternMatcher> pattern_;
   std::int64_t made_ = 0;
   std::int64_t predicted_ = 0, accepted_predicted_ = 0;
   std::int64_t scored_rows_ = 0;
   std::vector<OutputToken> prompt_scores_;
   Time first_token_ = {};
   bool has_first_token_ = false;
+  bool has_line_end_ = false;
   bool finished_ = false;
   bool stop_matched_ = false;  // the text is cut: nothing that is held back may follow
 };

@@ -60,6 +60,7 @@ bool Guidance::permits(std::int32_t token) {
 Result<OutputToken> Guidance::draw(const Sampler& sampler, const kernels::Kernels& kernels,
                                    std::span<const float> row, std::int64_t position,
                                    SamplerScratch& scratch) {
+  scratch.probability = -1;
   if (const auto forced = reasoning_.forced(); forced && (!matcher_ || permits(*forced))) {
     return sampler.take(kernels, row, *forced);
   }

@@ -15,6 +15,7 @@ constexpr float kBanned = -std::numeric_limits<float>::infinity();
 constexpr std::size_t kVocabMax = std::size_t{1} << 19;  // 2^19 * 2^44 fits 64 bits
 // Masked draws take other random bits than the unmasked one at the same position.
 constexpr std::uint64_t kMaskedSalt = 0x6d61736b65642121ull;
+constexpr int kFewMax = 1024;       // top_k up to this is a list instead of a cut of the vocabulary
 constexpr float kLogitMax = 1e37f;  // penalties may not push a logit to infinity
 
 float score_of(float logit, float max, float temperature) {
@@ -30,12 +31,6 @@ void ban_outside(std::span<const std::uint64_t> mask, std::span<float> logits) {
       if (((word >> i) & 1) == 0) logits[begin + i] = kBanned;
     }
   }
-}
-
-std::int32_t draw_by_id(std::vector<Candidate>& candidates, std::uint64_t bits) {
-  std::sort(candidates.begin(), candidates.end(),
-            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
-  return draw(candidates, bits);
 }
 
 }  // namespace
@@ -64,7 +59,9 @@ Sampler::Sampler(const SamplingParams& params, std::span<const std::int32_t> pro
       stop_ids_(std::move(stop_ids)),
       seed_(seed),
       penalties_(params.repetition_penalty != 1 || params.presence_penalty != 0 ||
-                 params.frequency_penalty != 0) {
+                 params.frequency_penalty != 0),
+      repetition_(params, prompt),
+      chain_(params) {
   if (params.repetition_penalty == 1) return;
   for (const std::int32_t id : prompt) count(id, 0);
 }
@@ -75,14 +72,27 @@ void Sampler::count(std::int32_t id, int output_count) {
   seen_[entry->second].output_count += output_count;
 }
 
-void Sampler::accept(std::int32_t id) {
+void Sampler::accept(std::int32_t id, float probability) {
   ++output_count_;
   if (penalties_) count(id, 1);
+  repetition_.accept(id);
+  if (probability >= 0) chain_.accept(probability);
+  if (!params_->bad_words.empty()) output_.push_back(id);
 }
 
 bool Sampler::changes_logits() const {
   return penalties_ || !params_->logit_bias.empty() || !params_->allowed_token_ids.empty() ||
-         output_count_ < params_->min_tokens;
+         repetition_.active() || !params_->bad_words.empty() || output_count_ < params_->min_tokens;
+}
+
+// The last token of a word whose other tokens end the output.
+void Sampler::ban_words(std::span<float> logits) const {
+  for (const std::vector<std::int32_t>& word : params_->bad_words) {
+    if (word.size() > output_.size() + 1) continue;
+    if (std::equal(word.rbegin() + 1, word.rend(), output_.rbegin())) {
+      logits[static_cast<std::size_t>(word.back())] = kBanned;
+    }
+  }
 }
 
 void Sampler::penalize(std::span<float> logits) const {
@@ -117,19 +127,30 @@ void Sampler::process(std::span<float> logits, std::span<const std::uint64_t> ma
                       SamplerScratch& scratch) const {
   for (const auto& [id, bias] : params_->logit_bias) logits[static_cast<std::size_t>(id)] += bias;
   if (penalties_) penalize(logits);
+  repetition_.penalize(logits);
   ban(logits, scratch);
+  ban_words(logits);
   if (!mask.empty()) ban_outside(mask, logits);
 }
 
 std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const float> logits,
-                             std::uint64_t bits, SamplerScratch& scratch) const {
+                             const Draw& draw_by, SamplerScratch& scratch) const {
   const auto count = static_cast<std::int64_t>(logits.size());
   const auto best = static_cast<std::int32_t>(kernels.argmax(logits.data(), count));
   const float max = logits[static_cast<std::size_t>(best)];
+  scratch.probability = -1;
   if (max == kBanned) return -1;
+  if (params_->uses_chain()) {
+    ChainRow chain_row = {scratch.candidates, scratch.probabilities, kernels, draw_by.seed,
+                          draw_by.position};
+    const ChainDraw drawn = chain_.draw(logits, chain_row);
+    scratch.probability = drawn.probability;
+    return drawn.id;
+  }
   if (params_->temperature == 0) return best;
-  if (params_->top_k > 0 && params_->top_k < count)
-    return choose_of_few(logits, max, bits, scratch);
+  const std::uint64_t bits = random_bits(draw_by.seed, draw_by.position);
+  const int top_k = params_->top_k > 0 && params_->top_k < count ? params_->top_k : 0;
+  if (top_k > 0 && top_k <= kFewMax) return choose_of_few(logits, max, bits, scratch);
 
   std::vector<float>& probabilities = scratch.probabilities;
   probabilities.resize(logits.size());
@@ -138,11 +159,13 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
   }
   kernels.activate(
       {kernels::Unary::kExp, probabilities.data(), nullptr, probabilities.data(), count});
+  if (top_k > 0) keep_top_k(logits, static_cast<std::size_t>(top_k), probabilities);
   if (params_->min_p > 0) keep_min_p(std::span<float>(probabilities), params_->min_p);
   if (params_->top_p < 1) keep_top_p(std::span<float>(probabilities), params_->top_p);
   if (params_->typical_p == 1) return draw(probabilities, bits);
   std::vector<Candidate>& candidates = scratch.candidates;
   candidates.clear();
+  candidates.reserve(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const std::uint64_t weight = weight_of(probabilities[i]);
     if (weight == 0) continue;
@@ -150,7 +173,7 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
         {weight, score_of(logits[i], max, params_->temperature), static_cast<std::int32_t>(i)});
   }
   keep_typical_p(candidates, params_->typical_p);
-  return draw_by_id(candidates, bits);
+  return draw(candidates, bits);
 }
 
 // top_k first: it and min_p keep beginnings of the same order, so theirs may be swapped.
@@ -159,6 +182,7 @@ std::int32_t Sampler::choose_of_few(std::span<const float> logits, float max, st
   std::vector<Candidate>& candidates = scratch.candidates;
   candidates.clear();
   top_ids(logits.data(), static_cast<std::int64_t>(logits.size()), params_->top_k, scratch.ids);
+  std::sort(scratch.ids.begin(), scratch.ids.end());
   for (const std::int32_t id : scratch.ids) {
     const float score = score_of(logits[static_cast<std::size_t>(id)], max, params_->temperature);
     candidates.push_back({weight_of(kernels::exp_f32(score)), score, id});
@@ -166,7 +190,7 @@ std::int32_t Sampler::choose_of_few(std::span<const float> logits, float max, st
   if (params_->min_p > 0) keep_min_p(candidates, params_->min_p);
   if (params_->top_p < 1) keep_top_p(candidates, params_->top_p);
   if (params_->typical_p < 1) keep_typical_p(candidates, params_->typical_p);
-  return draw_by_id(candidates, bits);
+  return draw(candidates, bits);
 }
 
 Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<const float> logits,
@@ -180,8 +204,8 @@ Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<c
     row = scratch.logits;
   }
   const std::uint64_t seed = mask.empty() ? seed_ : mix64(seed_ ^ kMaskedSalt);
-  const std::uint64_t bits = random_bits(seed, static_cast<std::uint64_t>(position));
-  const std::int32_t id = choose(kernels, row, bits, scratch);
+  const Draw draw_by = {seed, static_cast<std::uint64_t>(position)};
+  const std::int32_t id = choose(kernels, row, draw_by, scratch);
   if (id >= 0) return take(kernels, logits, id);
   if (!mask.empty()) {
     return fail(ErrorCode::kInvalid,

@@ -3,7 +3,8 @@
 // Order of the steps (that of vLLM's V1 sampler): raw logprobs and ranks are taken first; then
 // logit_bias, repetition, frequency and presence penalties, bans (allowed ids, min_tokens, mask),
 // temperature, min_p, top_k, top_p, typical_p, the draw. Temperature 0 takes the best token after
-// the bans, the lowest id among equals.
+// the bans, the lowest id among equals. llama.cpp's repeat_penalty and DRY come behind the other
+// penalties. With one of llama.cpp's samplers the cuts are those of engine/sampler_chain.h.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,8 @@
 
 #include "base/error.h"
 #include "engine/output_token.h"
+#include "engine/repetition.h"
+#include "engine/sampler_chain.h"
 #include "engine/sampling.h"
 #include "engine/token_select.h"
 #include "kernels/kernels.h"
@@ -26,6 +29,8 @@ struct SamplerScratch {
   std::vector<Candidate> candidates;
   std::vector<std::int32_t> ids;
   std::vector<std::uint64_t> mask;  // [V / 64] of a grammar
+  // Of the last token that sample() drew by a chain; negative: by none.
+  float probability = -1;
 };
 
 // What the row says about one token, raw: no temperature, penalties or bias.
@@ -50,8 +55,9 @@ class Sampler {
   OutputToken take(const kernels::Kernels& kernels, std::span<const float> logits,
                    std::int32_t id) const;
 
-  // Tells that the token became part of the output.
-  void accept(std::int32_t id);
+  // Tells that the token became part of the output. probability: as sample() left it in its
+  // scratch, negative for a token that was not drawn.
+  void accept(std::int32_t id, float probability = -1);
 
  private:
   // A token that penalties look at.
@@ -65,17 +71,25 @@ class Sampler {
                SamplerScratch& scratch) const;
   void penalize(std::span<float> logits) const;
   void ban(std::span<float> logits, SamplerScratch& scratch) const;
+  // Where the random bits of a draw come from.
+  struct Draw {
+    std::uint64_t seed = 0, position = 0;
+  };
   std::int32_t choose(const kernels::Kernels& kernels, std::span<const float> logits,
-                      std::uint64_t bits, SamplerScratch& scratch) const;
+                      const Draw& draw_by, SamplerScratch& scratch) const;
   std::int32_t choose_of_few(std::span<const float> logits, float max, std::uint64_t bits,
                              SamplerScratch& scratch) const;
   void count(std::int32_t id, int output_count);
+  void ban_words(std::span<float> logits) const;
 
   const SamplingParams* params_;
   std::vector<std::int32_t> stop_ids_;
   std::uint64_t seed_;
   std::int64_t output_count_ = 0;
   bool penalties_;
+  Repetition repetition_;
+  SamplerChain chain_;
+  std::vector<std::int32_t> output_;  // with bad_words only
   std::vector<Seen> seen_;
   std::unordered_map<std::int32_t, std::size_t> seen_index_;
 };

@@ -41,6 +41,22 @@ Status check_numbers(const SamplingParams& params) {
       {"typical_p", params.typical_p, 0, 1},
       {"presence_penalty", params.presence_penalty, -2, 2},
       {"frequency_penalty", params.frequency_penalty, -2, 2},
+      {"repeat_last_n", static_cast<double>(params.repeat_last_n), -1, 2147483647.0},
+      {"dry_multiplier", params.dry.multiplier, 0, kFinite},
+      {"dry_base", params.dry.base, 0, kFinite},
+      {"dry_allowed_length", static_cast<double>(params.dry.allowed_length), 0, 2147483647.0},
+      {"dry_penalty_last_n", static_cast<double>(params.dry.last_n), -1, 2147483647.0},
+      {"top_n_sigma", params.top_n_sigma, -1, kFinite},
+      {"xtc_probability", params.xtc_probability, 0, 1},
+      {"xtc_threshold", params.xtc_threshold, 0, 1},
+      {"dynatemp_range", params.dynatemp_range, 0, kFinite},
+      {"dynatemp_exponent", params.dynatemp_exponent, 0, 1000},
+      {"mirostat", static_cast<double>(params.mirostat), 0, 2},
+      {"mirostat_tau", params.mirostat_tau, 0, 1000},
+      {"mirostat_eta", params.mirostat_eta, 0, 1000},
+      {"adaptive_target", params.adaptive_target, -1, 1},
+      {"adaptive_decay", params.adaptive_decay, 0, 0.99f},
+      {"min_keep", static_cast<double>(params.min_keep), 0, 2147483647.0},
   };
   for (const Range& range : ranges) QUIRE_TRY(check_range(range));
   if (!(params.temperature >= 0 && params.temperature <= kFinite)) {
@@ -51,6 +67,10 @@ Status check_numbers(const SamplingParams& params) {
     return fail_at("repetition_penalty", ErrorCode::kInvalid,
                    "repetition_penalty must be finite and above 0, got {}",
                    params.repetition_penalty);
+  }
+  if (!(params.repeat_penalty > 0 && params.repeat_penalty <= kFinite)) {
+    return fail_at("repeat_penalty", ErrorCode::kInvalid,
+                   "repeat_penalty must be finite and above 0, got {}", params.repeat_penalty);
   }
   if (params.max_tokens < 0) {
     return fail_at("max_tokens", ErrorCode::kInvalid, "max_tokens must be at least 0, got {}",
@@ -74,6 +94,10 @@ Status check_ids(const SamplingParams& params, int vocab) {
   }
   for (const std::int32_t id : params.logprob_token_ids) {
     QUIRE_TRY(check_id("logprob_token_ids", id, vocab));
+  }
+  for (const std::vector<std::int32_t>& word : params.bad_words) {
+    if (word.empty()) return fail_at("bad_words", ErrorCode::kInvalid, "bad_words has no tokens");
+    for (const std::int32_t id : word) QUIRE_TRY(check_id("bad_words", id, vocab));
   }
   for (const std::int32_t id : params.stop_token_ids) {
     QUIRE_TRY(check_id("stop_token_ids", id, vocab));

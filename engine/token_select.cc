@@ -1,4 +1,4 @@
-// Heaps and quickselect over candidates; integer masses make every cut exact.
+// Heaps and histograms over candidates; integer masses make every cut exact.
 #include "engine/token_select.h"
 
 #include <algorithm>
@@ -62,30 +62,6 @@ void top_ids_by_select(const Better& better, std::int64_t count, std::int64_t k,
   std::sort(ids.begin(), ids.end(), better);
 }
 
-// Keeps the shortest prefix in `less` order with a mass of at least share * total: quickselect
-// that carries the mass before the searched range.
-template <class Less>
-void keep_mass(std::vector<Candidate>& candidates, float share, const Less& less) {
-  const Wide limit = static_cast<Wide>(total_weight(candidates)) * fixed_share(share);
-  // Element i of the order stays exactly when (mass before i) * 2^32 < limit, or i is the first.
-  auto low = candidates.begin();
-  auto high = candidates.end();
-  std::uint64_t before = 0;
-  while (high - low > 1) {
-    const auto middle = low + (high - low) / 2;
-    std::nth_element(low, middle, high, less);
-    std::uint64_t mass = before;
-    for (auto it = low; it != middle; ++it) mass += it->weight;
-    if ((static_cast<Wide>(mass) << 32) < limit) {
-      low = middle;
-      before = mass;
-    } else {
-      high = middle;
-    }
-  }
-  candidates.erase(high, candidates.end());
-}
-
 // Weights by magnitude: 64 buckets for each power of two, ascending with the weight, equal weights
 // together. Weight 0 has none.
 constexpr int kBucketShift = 17;
@@ -98,6 +74,98 @@ std::uint32_t bucket_of(std::uint64_t weight) {
 
 bool heavier(const Candidate& a, const Candidate& b) {
   return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+}
+
+// By weight descending; the bucket of weight 0 is the last.
+constexpr std::size_t kWeightBuckets = kBuckets + 1;
+std::size_t weight_rank(const Candidate& c) {
+  return c.weight == 0 ? kBuckets : kBuckets - 1 - bucket_of(c.weight);
+}
+
+// By any float ascending: its bits as an order, a few to a bucket.
+constexpr int kFloatShift = 17;
+constexpr std::size_t kFloatBuckets = std::size_t{1} << (32 - kFloatShift);
+std::size_t float_rank(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t order = (bits >> 31) != 0 ? ~bits : bits | 0x80000000u;
+  return order >> kFloatShift;
+}
+std::size_t descending_rank(float value) { return kFloatBuckets - 1 - float_rank(value); }
+
+// What stays of an order: while the mass before is below share of the total, and the first
+// `count_min` in any case.
+struct Cut {
+  float share = 0;
+  std::size_t count_min = 1;
+};
+
+// Up to so many candidates one sort is cheaper than buckets.
+constexpr std::size_t kSortMax = 2048;
+
+// The last bucket whose first candidate stays.
+struct Border {
+  std::size_t rank = 0, count_before = 0;
+  std::uint64_t mass_before = 0;
+};
+template <class Rank, class Stays>
+Border find_border(std::span<const Candidate> candidates, std::size_t ranks, const Rank& rank,
+                   const Stays& stays) {
+  struct Bucket {
+    std::uint64_t mass = 0;
+    std::uint32_t count = 0;
+  };
+  std::vector<Bucket> buckets(ranks);
+  for (const Candidate& c : candidates) {
+    Bucket& bucket = buckets[rank(c)];
+    bucket.mass += c.weight;
+    ++bucket.count;
+  }
+  Border border = {ranks, 0, 0};
+  std::uint64_t mass = 0;
+  std::size_t count = 0;
+  for (std::size_t r = 0; r < ranks; ++r) {
+    if (buckets[r].count == 0) continue;
+    if (border.rank != ranks && !stays(mass, count)) break;
+    border = {r, count, mass};
+    mass += buckets[r].mass;
+    count += buckets[r].count;
+  }
+  return border;
+}
+
+// The last candidate that a cut keeps. rank sorts candidates into `ranks` buckets in the sense of
+// `less`, which is exact; one bucket is sorted. REQUIRES: at least one candidate.
+template <class Rank, class Less>
+Candidate last_kept(std::span<const Candidate> candidates, const Cut& cut, std::size_t ranks,
+                    const Rank& rank, const Less& less) {
+  std::uint64_t total = 0;
+  for (const Candidate& c : candidates) total += c.weight;
+  const Wide limit = static_cast<Wide>(total) * fixed_share(cut.share);
+  const auto stays = [&](std::uint64_t mass_before, std::size_t count_before) {
+    return (static_cast<Wide>(mass_before) << 32) < limit || count_before < cut.count_min;
+  };
+  std::uint64_t mass_before = 0;
+  std::size_t count_before = 0;
+  std::vector<Candidate> inside;  // the bucket of the border
+  if (candidates.size() <= kSortMax) {
+    inside.assign(candidates.begin(), candidates.end());
+  } else {
+    const Border border = find_border(candidates, ranks, rank, stays);
+    mass_before = border.mass_before;
+    count_before = border.count_before;
+    for (const Candidate& c : candidates) {
+      if (rank(c) == border.rank) inside.push_back(c);
+    }
+  }
+  std::sort(inside.begin(), inside.end(), less);
+  Candidate last = inside.front();
+  for (const Candidate& c : inside) {
+    if (c.id != inside.front().id && !stays(mass_before, count_before)) break;
+    last = c;
+    mass_before += c.weight;
+    ++count_before;
+  }
+  return last;
 }
 
 // The last candidate, in the order (weight descending, id ascending), that top_p keeps.
@@ -176,28 +244,21 @@ void keep_min_p(std::vector<Candidate>& candidates, float min_p) {
   });
 }
 
-void keep_top_p(std::vector<Candidate>& candidates, float top_p) {
-  if (candidates.size() < 2) return;
-  // Tokens lighter than (1 - top_p) * total / count weigh less than 1 - top_p together, so they lie
-  // behind the cut; dropping them first leaves a short list. The mass limit keeps the old total.
-  const std::uint64_t total = total_weight(candidates);
-  const std::uint64_t share = fixed_share(top_p);
-  const auto lightest = static_cast<std::uint64_t>(
-      ((static_cast<Wide>(total) * ((std::uint64_t{1} << 32) - share)) >> 32) / candidates.size());
-  std::uint64_t dropped = 0;
-  std::erase_if(candidates, [&](const Candidate& candidate) {
-    if (candidate.weight >= lightest) return false;
-    dropped += candidate.weight;
-    return true;
-  });
-  // One stand-in for the dropped mass keeps the total; it sorts last.
-  if (dropped > 0) candidates.push_back({dropped, 0, -1});
-  const auto heavier = [](const Candidate& a, const Candidate& b) {
-    if ((a.id < 0) != (b.id < 0)) return b.id < 0;
-    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+void keep_top_k(std::vector<Candidate>& candidates, std::size_t k) {
+  if (candidates.size() <= k) return;
+  const auto better = [](const Candidate& a, const Candidate& b) {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
   };
-  keep_mass(candidates, top_p, heavier);
-  std::erase_if(candidates, [](const Candidate& candidate) { return candidate.id < 0; });
+  const auto rank = [](const Candidate& c) { return descending_rank(c.score); };
+  const Candidate last = last_kept(candidates, {0, k}, kFloatBuckets, rank, better);
+  std::erase_if(candidates, [&](const Candidate& c) { return better(last, c); });
+}
+
+void keep_top_p(std::vector<Candidate>& candidates, float top_p, int min_keep) {
+  if (candidates.size() < 2) return;
+  const Cut cut = {top_p, static_cast<std::size_t>(min_keep)};
+  const Candidate last = last_kept(candidates, cut, kWeightBuckets, weight_rank, heavier);
+  std::erase_if(candidates, [&](const Candidate& c) { return heavier(last, c); });
 }
 
 void keep_min_p(std::span<float> probabilities, float min_p) {
@@ -219,22 +280,48 @@ void keep_top_p(std::span<float> probabilities, float top_p) {
   }
 }
 
-void keep_typical_p(std::vector<Candidate>& candidates, float typical_p) {
+void keep_top_k(std::span<const float> values, std::size_t k, std::span<float> probabilities) {
+  std::vector<std::uint32_t> counts(kFloatBuckets, 0);
+  for (const float value : values) ++counts[descending_rank(value)];
+  std::size_t border = 0, before = 0;
+  while (border + 1 < kFloatBuckets && before + counts[border] < k) before += counts[border++];
+  std::vector<std::int32_t> inside;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t rank = descending_rank(values[i]);
+    if (rank == border) inside.push_back(static_cast<std::int32_t>(i));
+    if (rank > border) probabilities[i] = 0;
+  }
+  const std::size_t stays = std::min(k - before, inside.size());
+  const auto middle = inside.begin() + static_cast<std::ptrdiff_t>(stays);
+  std::nth_element(inside.begin(), middle, inside.end(), Better{values.data()});
+  for (auto it = middle; it != inside.end(); ++it) probabilities[static_cast<std::size_t>(*it)] = 0;
+}
+
+void keep_typical_p(std::vector<Candidate>& candidates, float typical_p, int min_keep) {
   if (candidates.size() < 2) return;
   const auto total = static_cast<double>(total_weight(candidates));
+  float best = candidates.front().score;
+  for (const Candidate& c : candidates) best = std::max(best, c.score);
   // ln of the mass in units of kWeightOne; our own logarithm, the same on each machine.
   const double log_total = kernels::log_f32(static_cast<float>(total / kWeightOne));
-  std::sort(candidates.begin(), candidates.end(),
-            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
-  double entropy = 0;
-  for (const Candidate& candidate : candidates) {
-    entropy -= static_cast<double>(candidate.weight) / total * (candidate.score - log_total);
-  }
-  for (Candidate& candidate : candidates) {
-    candidate.score = static_cast<float>(std::abs(log_total - candidate.score - entropy));
-  }
-  keep_mass(candidates, typical_p, [](const Candidate& a, const Candidate& b) {
-    return a.score != b.score ? a.score < b.score : a.id < b.id;
+  double weighted = 0;
+  for (const Candidate& c : candidates)
+    weighted += static_cast<double>(c.weight) * (c.score - best);
+  const double entropy = log_total - weighted / total;
+  const auto shift = [&](const Candidate& c) {
+    return static_cast<float>(std::abs(log_total - (c.score - best) - entropy));
+  };
+  const auto less = [&](const Candidate& a, const Candidate& b) {
+    const float a_shift = shift(a), b_shift = shift(b);
+    return a_shift != b_shift ? a_shift < b_shift : a.id < b.id;
+  };
+  const auto rank = [&](const Candidate& c) { return float_rank(shift(c)); };
+  const Cut cut = {typical_p, static_cast<std::size_t>(min_keep)};
+  const Candidate last = last_kept(candidates, cut, kFloatBuckets, rank, less);
+  const float last_shift = shift(last);
+  std::erase_if(candidates, [&](const Candidate& c) {
+    const float here = shift(c);
+    return here != last_shift ? here > last_shift : c.id > last.id;
   });
 }
 

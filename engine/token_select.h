@@ -37,18 +37,24 @@ int rank_of(const float* values, std::int64_t count, std::int32_t id);
 
 std::uint64_t total_weight(const std::vector<Candidate>& candidates);
 
-// Each keeps at least one candidate of a non-empty list; the list's order is lost.
+// Each keeps at least one candidate of a non-empty list, in the list's order, which must ascend by
+// ids.
+// The k best in the order (score descending, id ascending).
+void keep_top_k(std::vector<Candidate>& candidates, std::size_t k);
 // min_p: weight at least min_p times the largest.
 void keep_min_p(std::vector<Candidate>& candidates, float min_p);
-// top_p: in the order (weight descending, id ascending), while the mass before is below top_p.
-void keep_top_p(std::vector<Candidate>& candidates, float top_p);
-// Both cuts over the probabilities of a whole vocabulary (before normalisation, the largest 1):
-// what is cut becomes 0. The same tokens stay as in a list of all candidates.
+// top_p: in the order (weight descending, id ascending), while the mass before is below top_p, and
+// min_keep of them in any case.
+void keep_top_p(std::vector<Candidate>& candidates, float top_p, int min_keep = 1);
+// Cuts over the probabilities of a whole vocabulary (before normalisation, the largest 1): what is
+// cut becomes 0. The same tokens stay as in a list of all candidates.
 void keep_min_p(std::span<float> probabilities, float min_p);
 void keep_top_p(std::span<float> probabilities, float top_p);
+// ... of the k best `values` in the order (value descending, id ascending). No value is NaN.
+void keep_top_k(std::span<const float> values, std::size_t k, std::span<float> probabilities);
 // typical_p (arXiv:2202.00666): in the order of |surprise - entropy|, while the mass before is
-// below typical_p; ties go to the lower id.
-void keep_typical_p(std::vector<Candidate>& candidates, float typical_p);
+// below typical_p, and min_keep of them in any case; ties go to the lower id.
+void keep_typical_p(std::vector<Candidate>& candidates, float typical_p, int min_keep = 1);
 
 // The candidate at `bits` / 2^64 of the mass, in ascending order of ids. REQUIRES: ascending ids,
 // total weight above 0.

@@ -62,6 +62,9 @@ Expected Planner::run(GenerationPlan& plan) {
   if (auto good = read_choices(plan); !good) return good;
   auto sampling = read_sampling(fields_, endpoint_, backend_, policy_);
   if (!sampling) return tl::unexpected(sampling.error());
+  if (fields_.get("repeat_penalty") != nullptr && fields_.get("repetition_penalty") != nullptr) {
+    plan.warnings.emplace_back("repeat_penalty has no effect beside repetition_penalty");
+  }
   plan.logprobs = sampling->logprobs;
   if (!sampling->logprob_token_ids.empty()) {
     plan.logprobs = static_cast<int>(sampling->logprob_token_ids.size());

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "server/llama_sampling.h"
 #include "server/openai_request.h"
 
 namespace quire::server {
@@ -176,6 +177,11 @@ tl::expected<engine::SamplingParams, ApiError> read_sampling(const Fields& field
   if (fields.get("allowed_token_ids") != nullptr && out.allowed_token_ids.empty()) {
     return api_fail(kBadRequest, "allowed_token_ids", "allowed_token_ids allows no token at all");
   }
+  if (auto good = read_llama_sampling(fields, backend, out); !good) {
+    return tl::unexpected(good.error());
+  }
+  if (auto good = read_bad_words(fields, backend, out); !good) return tl::unexpected(good.error());
+  if (auto good = read_stop_regex(fields, out); !good) return tl::unexpected(good.error());
   if (auto good = read_logprobs(fields, endpoint, policy.logprobs_max, out); !good) {
     return tl::unexpected(good.error());
   }

@@ -22,7 +22,8 @@ tl::expected<void, ApiError> check_size(const std::string& field, std::size_t by
 
 Wish json_object_wish(std::string field) {
   return GrammarWish{"object", std::move(field),
-                     [] { return Result<Grammar>(grammar::grammar_of_json_object()); }};
+                     [] { return Result<Grammar>(grammar::grammar_of_json_object()); },
+                     std::make_shared<const Json>(Json{{"type", "object"}})};
 }
 
 // A schema as a value, or as the text of one.
@@ -40,8 +41,9 @@ Wish schema_wish(std::string field, Json schema) {
   }
   std::string text = dump_json(schema);
   if (auto good = check_size(field, text.size()); !good) return tl::unexpected(good.error());
+  auto shared = std::make_shared<const Json>(std::move(schema));
   return GrammarWish{"schema:" + std::move(text), std::move(field),
-                     [schema = std::move(schema)] { return grammar::parse_json_schema(schema); }};
+                     [shared] { return grammar::parse_json_schema(*shared); }, shared};
 }
 
 Wish text_wish(std::string field, const Json& value, std::string kind,
@@ -52,7 +54,8 @@ Wish text_wish(std::string field, const Json& value, std::string kind,
   const auto& text = value.get_ref<const std::string&>();
   if (text.empty()) return api_fail(kBadRequest, field, "{} is empty", field);
   if (auto good = check_size(field, text.size()); !good) return tl::unexpected(good.error());
-  return GrammarWish{kind + ":" + text, std::move(field), [text, parse] { return parse(text); }};
+  return GrammarWish{
+      kind + ":" + text, std::move(field), [text, parse] { return parse(text); }, {}};
 }
 
 Result<Grammar> parse_regex(std::string_view text) { return grammar::grammar_of_regex(text); }
@@ -72,9 +75,11 @@ Wish choice_wish(std::string field, const Json& value) {
   }
   const std::string key = dump_json(value);
   if (auto good = check_size(field, key.size()); !good) return tl::unexpected(good.error());
-  return GrammarWish{"choice:" + key, std::move(field), [choices = std::move(choices)] {
-                       return grammar::grammar_of_choices(choices);
-                     }};
+  return GrammarWish{
+      "choice:" + key,
+      std::move(field),
+      [choices = std::move(choices)] { return grammar::grammar_of_choices(choices); },
+      {}};
 }
 
 Wish response_format_wish(const Json& format) {
@@ -178,6 +183,16 @@ tl::expected<std::optional<GrammarWish>, ApiError> read_structure(const Fields& 
                 [](const Json& value) { return choice_wish("guided_choice", value); });
   };
   if (auto good = all(); !good) return tl::unexpected(good.error());
+  const std::string whitespace = fields.text("guided_whitespace_pattern", "");
+  if (out && out->schema && !whitespace.empty()) {
+    if (auto good = check_size("guided_whitespace_pattern", whitespace.size()); !good) {
+      return tl::unexpected(good.error());
+    }
+    out->key += ":whitespace:" + whitespace;
+    out->build = [schema = out->schema, whitespace] {
+      return grammar::parse_json_schema(*schema, whitespace);
+    };
+  }
   return out;
 }
 

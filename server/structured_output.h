@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,7 @@ struct GrammarWish {
   std::string key;    // equal keys, equal grammars
   std::string field;  // that asked for it, for errors
   std::function<Result<grammar::Grammar>()> build;
+  std::shared_ptr<const Json> schema = {};  // of a grammar of JSON
 };
 
 // Nothing when the request leaves its output free. Two fields that each ask for something are

@@ -1,6 +1,7 @@
 """Writes the seed corpus of one fuzz target, made of the small files that the tests keep."""
 import json
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -82,7 +83,35 @@ def request_bodies():
         yield bytes([index]) + json.dumps(body).encode()
 
 
+def raw_strings(*names):
+    """The raw string literals of C++ tests."""
+    for name in names:
+        text = (ROOT / "tests" / name).read_text()
+        for match in re.finditer(r'R"(\w*)\((.*?)\)\1"', text, re.DOTALL):
+            yield match.group(2)
+
+
+def schema():
+    for text in raw_strings("grammar/json_schema_test.cc", "grammar/mask_test.cc"):
+        if text.startswith(("{", "[", "t")):
+            yield text.encode()
+
+
+def regex():
+    yield from (b"a*b", b"(ab|c){2,3}", b"[^a-c]+\\d{3}-\\w+", b"^x?$", b"(a*)*b", b"[\xc3\xa9-\xc3\xbc]",
+                b"(?:a|)b\\u00e9\\x41", b"^(\\d{1,3}\\.){3}\\d{1,3}$", b"[A-Za-z]{1,3}( [A-Za-z]{1,12}){0,40}\\.")
+
+
+def gbnf():
+    for text in raw_strings("grammar/grammar_test.cc", "sim/world.cc"):
+        if "::=" in text:
+            yield text.encode()
+
+
 SEEDS = {
+    "gbnf_fuzz": gbnf,
+    "regex_fuzz": regex,
+    "schema_fuzz": schema,
     "config_fuzz": config,
     "http_parser_fuzz": http_messages,
     "request_body_fuzz": request_bodies,

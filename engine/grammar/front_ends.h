@@ -35,6 +35,9 @@ Result<Grammar> parse_gbnf(std::string_view source, const GrammarLimits& limits 
 // with its path ("/properties/a/uniqueItems"); annotations are read over, unknown keywords too, as
 // the standard says.
 Result<Grammar> parse_json_schema(const Json& schema, const GrammarLimits& limits = {});
+// ... with whitespace that a regular expression describes (vLLM's guided_whitespace_pattern);
+// kInvalid when it matches anything but whitespace.
+Result<Grammar> parse_json_schema(const Json& schema, const std::string& whitespace_pattern);
 // The same as a part of a larger grammar.
 Result<NodeId> add_json_schema(Grammar& grammar, const Json& schema,
                                const GrammarLimits& limits = {});

@@ -22,6 +22,7 @@ class SchemaCompiler {
         scalars_(grammar_, values_, limits_) {}
 
   Result<NodeId> run() { return schema(root_, "#", 0); }
+  void set_space(NodeId space) { values_.set_space(space); }
 
  private:
   using Path = std::string;
@@ -431,6 +432,24 @@ Result<NodeId> add_json_schema(Grammar& grammar, const Json& schema, const Gramm
 Result<Grammar> parse_json_schema(const Json& schema, const GrammarLimits& limits) {
   Grammar grammar;
   QUIRE_ASSIGN(const NodeId node, add_json_schema(grammar, schema, limits));
+  grammar.root = grammar.declare("root");
+  grammar.define(grammar.root, node);
+  return grammar;
+}
+
+Result<Grammar> parse_json_schema(const Json& schema, const std::string& whitespace_pattern) {
+  Grammar grammar;
+  QUIRE_ASSIGN(const NodeId space, add_regex(grammar, whitespace_pattern, {}));
+  ByteSet blanks;
+  for (const char blank : {' ', '\t', '\n', '\r'}) blanks.set(static_cast<unsigned char>(blank));
+  for (std::size_t id = 0; id < grammar.node_count(); ++id) {
+    if ((grammar.node(static_cast<NodeId>(id)).bytes & ~blanks).any()) {
+      return fail(ErrorCode::kInvalid, "\"{}\" matches more than whitespace", whitespace_pattern);
+    }
+  }
+  SchemaCompiler compiler(grammar, schema, {});
+  compiler.set_space(space);
+  QUIRE_ASSIGN(const NodeId node, compiler.run());
   grammar.root = grammar.declare("root");
   grammar.define(grammar.root, node);
   return grammar;

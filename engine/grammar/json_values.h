@@ -27,6 +27,12 @@ class JsonValues {
  public:
   explicit JsonValues(Grammar& grammar) : grammar_(grammar) {}
 
+  // Other whitespace than the usual; before the first use of any.
+  void set_space(NodeId space) {
+    space_ = grammar_.declare("space");
+    grammar_.define(space_, space);
+  }
+
   NodeId space();
   NodeId any();  // any JSON value
   NodeId any_object();

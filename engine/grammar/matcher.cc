@@ -154,7 +154,7 @@ std::vector<std::int32_t> Matcher::likely_tokens(const text::Tokenizer& tokenize
 
 // --- the store ----------------------------------------------------------------------------------
 
-std::shared_ptr<const TokenTrie> GrammarStore::trie() {
+std::shared_ptr<const TokenTrie> GrammarStore::vocabulary() {
   std::call_once(trie_once_, [this] {
     trie_ = std::make_shared<const TokenTrie>(token_bytes(tokenizer_, vocab_));
   });
@@ -193,7 +193,7 @@ Result<std::shared_ptr<CompiledGrammar>> GrammarStore::get(
   QUIRE_ASSIGN(const Grammar grammar, build());
   QUIRE_ASSIGN(Network network, compile(grammar, {}));
   auto compiled = std::make_shared<CompiledGrammar>(
-      std::make_shared<const Network>(std::move(network)), trie());
+      std::make_shared<const Network>(std::move(network)), vocabulary());
   insert(key, compiled);
   return compiled;
 }

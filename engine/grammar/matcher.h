@@ -78,6 +78,8 @@ class GrammarStore {
   Result<std::shared_ptr<CompiledGrammar>> get(const std::string& key,
                                                const std::function<Result<Grammar>()>& build);
   const text::Tokenizer& tokenizer() const { return tokenizer_; }
+  // What each token spells; made on first use.
+  std::shared_ptr<const TokenTrie> vocabulary();
   std::size_t size() const;
 
   static constexpr std::size_t kGrammarsMax = 256;
@@ -88,7 +90,6 @@ class GrammarStore {
     std::string key;
     std::shared_ptr<CompiledGrammar> grammar;
   };
-  std::shared_ptr<const TokenTrie> trie();
   std::shared_ptr<CompiledGrammar> find(const std::string& key);
   void insert(const std::string& key, const std::shared_ptr<CompiledGrammar>& grammar);
 

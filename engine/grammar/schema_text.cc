@@ -215,14 +215,20 @@ Status check_disjoint(const Json& root, const std::vector<Json>& branches,
   return {};
 }
 
+// A day of the Gregorian calendar (RFC 3339, full-date), but for the year 0.
+#define QUIRE_FULL_DATE                                                       \
+  "((\\d{3}[1-9]|\\d{2}[1-9]\\d|\\d[1-9]\\d{2}|[1-9]\\d{3})-"                 \
+  "((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|" \
+  "02-(0[1-9]|1\\d|2[0-8]))|"                                                 \
+  "(\\d\\d(0[48]|[2468][048]|[13579][26])|([02468][48]|[2468]0|[13579][26])00)-02-29)"
+
 std::string_view format_pattern(std::string_view format) {
   static constexpr std::pair<std::string_view, std::string_view> kFormats[] = {
-      {"date", "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$"},
+      {"date", "^" QUIRE_FULL_DATE "$"},
       {"time",
        "^([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$"},
-      {"date-time",
-       "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d"
-       "(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$"},
+      {"date-time", "^" QUIRE_FULL_DATE "T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d"
+                    "(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$"},
       {"uuid", "^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"},
       {"email",
        "^[A-Za-z0-9_%+-]+(\\.[A-Za-z0-9_%+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-"
@@ -246,5 +252,6 @@ std::string_view format_pattern(std::string_view format) {
   }
   return {};
 }
+#undef QUIRE_FULL_DATE
 
 }  // namespace quire::grammar

@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/rng.h"
+#include "engine/stop_pattern.h"
 
 namespace quire::engine {
 namespace {
@@ -68,6 +71,48 @@ TEST(StopMatcher, HoldsBackNoMoreThanAPossibleBeginning) {
   EXPECT_FALSE(matcher.push("d", out));
   EXPECT_FALSE(matcher.push(" ", out));
   EXPECT_EQ(out, "one < two <end ");
+}
+
+// Oracle: every beginning of the text is searched for every substring, by hand-written matchers.
+TEST(StopPattern, EndsWithTheFirstMatchHoweverTheTextIsSplit) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto found = [&](std::string_view text) {  // a[0-9]{2,3}b|cc+
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text.substr(i, 2) == "cc") return true;
+      for (const std::size_t digits : {2u, 3u}) {
+        const std::string_view part = text.substr(i, digits + 2);
+        if (part.size() == digits + 2 && part.front() == 'a' && part.back() == 'b' &&
+            std::all_of(part.begin() + 1, part.end() - 1, is_digit)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  };
+  const auto pattern = StopPattern::make("a[0-9]{2,3}b|cc+");
+  ASSERT_TRUE(pattern);
+  Rng rng(3);
+  int matches = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string text;
+    for (std::uint64_t n = rng.below(24); n > 0; --n) text += "ab01c"[rng.below(5)];
+    std::size_t expected = 0;
+    while (expected <= text.size() && !found(text.substr(0, expected))) ++expected;
+    PatternMatcher matcher(*pattern);
+    std::size_t at = 0, end = text.size() + 1;
+    while (at < text.size() && end > text.size()) {
+      const std::size_t length = 1 + rng.below(text.size() - at);
+      const auto hit = matcher.push(std::string_view(text).substr(at, length));
+      ASSERT_TRUE(hit);
+      if (*hit) end = at + **hit;
+      at += length;
+    }
+    EXPECT_EQ(end, expected) << text;
+    matches += end <= text.size();
+  }
+  EXPECT_GT(matches, 1000);
+  EXPECT_FALSE(StopPattern::make("a*"));
+  EXPECT_FALSE(StopPattern::make("(a"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "engine/grammar/matcher.h"
+#include "engine/stop_pattern.h"
 #include "server/openai_request.h"
 #include "tests/server/fake_engine.h"
 #include "tests/server/test_server.h"
@@ -90,7 +91,41 @@ TEST_F(Request, RefusedFieldsTakeOnlyTheirNeutralValues) {
       }
     }
   }
-  EXPECT_EQ(completion({{"repeat_penalty", 1}}), "ok") << "1 and 1.0 are the same number";
+  EXPECT_EQ(completion({{"length_penalty", 1}}), "ok") << "1 and 1.0 are the same number";
+}
+
+TEST_F(Request, ReadsWhatLlamaCppsClientsSend) {
+  using engine::ChainStep;
+  const engine::SamplingParams params =
+      sampling({{"samplers", {"dry", "top_k", "xtc", "temperature"}},
+                {"dry_multiplier", 0.8},
+                {"dry_sequence_breakers", {"\n"}},
+                {"repeat_penalty", 1.1},
+                {"mirostat", 2},
+                {"t_max_predict_ms", 50}});
+  EXPECT_EQ(params.chain,
+            (std::vector{ChainStep::kTopK, ChainStep::kXtc, ChainStep::kTemperature}));
+  EXPECT_EQ(params.repeat_penalty, 1) << "penalties are not among the samplers";
+  EXPECT_FLOAT_EQ(params.dry.multiplier, 0.8f);
+  EXPECT_FALSE(params.dry.breakers.empty());
+  EXPECT_EQ(params.mirostat, 2);
+  EXPECT_EQ(params.predict_ms_max, 50);
+  EXPECT_EQ(sampling({{"samplers", "edkt"}}).chain,
+            (std::vector{ChainStep::kTopK, ChainStep::kTemperature}));
+  EXPECT_FLOAT_EQ(sampling({{"repeat_penalty", 1.1}}).repeat_penalty, 1.1f);
+  EXPECT_FALSE(sampling({{"temperature", 1}, {"top_p", 0.9}}).uses_chain());
+  EXPECT_EQ(completion({{"samplers", {"top_k", "dry"}}}), "400 unsupported_field samplers");
+  EXPECT_EQ(completion({{"samplers", {"top_q"}}}), "400  samplers");
+  EXPECT_EQ(sampling({{"bad_words", {"hi"}}}).bad_words.empty(), false);
+  EXPECT_EQ(completion({{"bad_words", {" "}}}), "400  bad_words");
+  EXPECT_EQ(sampling({{"stop_regex", {"a+b", "c"}}}).stop_pattern->source(), "(?:a+b)|(?:c)");
+  EXPECT_EQ(completion({{"stop_regex", "a*"}}), "400  stop_regex");
+  EXPECT_EQ(
+      completion({{"guided_json", {{"type", "object"}}}, {"guided_whitespace_pattern", "[ ]?"}}),
+      "ok");
+  EXPECT_EQ(completion({{"guided_json", {{"type", "object"}}}, {"guided_whitespace_pattern", "x"}})
+                .substr(0, 3),
+            "400");
 }
 
 TEST_F(Request, IgnoredFieldsMayBeAnything) {

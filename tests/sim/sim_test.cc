@@ -18,11 +18,13 @@ void report(const char* name, const WorldCounts& counts) {
   fmt::print(
       "{}: {} steps, {} requests ({} refused), {} tokens; {} stops ({} strings), {} lengths, {} "
       "aborts, {} timeouts, {} errors; {} preemptions, {}/{} drafts accepted, {} cached tokens, {} "
-      "resets, {} scored prompts, {} requests with choices; fingerprint {:016x}\n",
+      "resets, {} scored prompts, {} requests with choices, {} with a grammar, {} with a chain of "
+      "samplers; fingerprint {:016x}\n",
       name, counts.steps, counts.requests, counts.refused, counts.tokens, counts.stops,
       counts.stop_strings, counts.lengths, counts.aborts, counts.timeouts, counts.errors,
       counts.preemptions, counts.accepted, counts.drafts, counts.cached_tokens, counts.resets,
-      counts.scored_prompts, counts.shared_choices, counts.fingerprint);
+      counts.scored_prompts, counts.shared_choices, counts.structured, counts.chained,
+      counts.fingerprint);
 }
 
 TEST(Simulation, SafetyWithFaultsThroughout) {
@@ -40,7 +42,7 @@ TEST(Simulation, SafetyWithFaultsThroughout) {
   for (const std::int64_t event :
        {all.stops, all.stop_strings, all.lengths, all.aborts, all.timeouts, all.errors, all.refused,
         all.preemptions, all.accepted, all.cached_tokens, all.resets, all.scored_prompts,
-        all.shared_choices}) {
+        all.shared_choices, all.structured, all.chained}) {
     EXPECT_GT(event, 100);
   }
 }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/grammar/front_ends.h"
+
 namespace quire::sim {
 namespace {
 
@@ -44,6 +46,8 @@ void WorldCounts::add(const WorldCounts& other) {
   resets += other.resets;
   scored_prompts += other.scored_prompts;
   shared_choices += other.shared_choices;
+  structured += other.structured;
+  chained += other.chained;
   fingerprint = mix64(fingerprint + other.fingerprint);
 }
 
@@ -105,6 +109,40 @@ WorldConfig random_world(std::uint64_t seed) {
   return world;
 }
 
+namespace {
+
+// Free stretches, forced ones, counts, nesting, characters of several bytes.
+const char* const kGrammars[] = {
+    R"(root ::= ([a-c]{1,6} "z" | [d-m]* "hello"){1,8})",
+    R"(root ::= ("abc" | "xyz" [nop]{0,9}){3,40})",
+    R"(root ::= "a" root "b" | [c-k])",
+    R"(root ::= "begin" ([a-z] | "é" | "€")* "end")",
+};
+
+const std::vector<std::shared_ptr<const grammar::Network>>& networks() {
+  static const auto all = [] {
+    std::vector<std::shared_ptr<const grammar::Network>> out;
+    for (const char* source : kGrammars) {
+      const auto parsed = grammar::parse_gbnf(source);
+      CHECK(parsed, "{}: {}", source, parsed.error().message);
+      out.push_back(
+          std::make_shared<const grammar::Network>(grammar::compile(*parsed, {}).value()));
+    }
+    return out;
+  }();
+  return all;
+}
+
+std::shared_ptr<const grammar::TokenTrie> vocabulary(int vocab) {
+  std::vector<std::string> bytes;
+  for (std::int32_t id = 0; id < vocab; ++id) {
+    bytes.push_back(id <= FakeTokenizer::kSpecial ? "" : FakeTokenizer::bytes(id, false));
+  }
+  return std::make_shared<const grammar::TokenTrie>(bytes);
+}
+
+}  // namespace
+
 World::World(const WorldConfig& config)
     : config_(config),
       rng_(mix64(config.seed + 77)),
@@ -131,6 +169,10 @@ World::World(const WorldConfig& config)
       loop, parts,
       engine::ChoiceContext{
           &kernels::kernels(kernels::best_isa()), &tokenizer_, {FakeTokenizer::kEos}});
+  const auto tokens = vocabulary(config.model.vocab);
+  for (const auto& network : networks()) {
+    structures_.push_back({network, std::make_shared<grammar::CompiledGrammar>(network, tokens)});
+  }
   for (int i = 0; i < 4; ++i) {
     std::vector<std::int32_t> trunk;
     for (int j = 0; j < config.prompt_max; ++j) {
@@ -138,6 +180,33 @@ World::World(const WorldConfig& config)
     }
     trunks_.push_back(std::move(trunk));
   }
+}
+
+void World::structure(engine::GenerateRequest& request) {
+  const Structure& structure = structures_[rng_.below(structures_.size())];
+  request.grammar = structure.compiled;
+  request.sampling.min_tokens = 0;
+}
+
+// Samplers with a state of their own, and penalties that look back.
+void World::bend(engine::SamplingParams& params) {
+  params.mirostat = static_cast<int>(rng_.below(3));
+  if (rng_.below(2) == 0) params.adaptive_target = 0.4f;
+  if (rng_.below(2) == 0) params.xtc_probability = 0.5f;
+  if (rng_.below(2) == 0) params.dynatemp_range = 0.5f;
+  if (rng_.below(2) == 0) params.dry.multiplier = 0.8f;
+  if (rng_.below(2) == 0) params.dry.breakers = {{9, {}}, {2, {3}}};
+  if (rng_.below(2) == 0) params.repeat_penalty = 1.2f;
+  if (rng_.below(3) == 0) params.bad_words = {{12}, {8, 9}};
+  params.repeat_last_n = static_cast<int>(rng_.below(20)) - 1;
+}
+
+std::shared_ptr<const grammar::Network> World::network_of(
+    const engine::GenerateRequest& request) const {
+  for (const Structure& structure : structures_) {
+    if (structure.compiled == request.grammar) return structure.network;
+  }
+  return nullptr;
 }
 
 engine::GenerateRequest World::random_request() {
@@ -181,6 +250,8 @@ engine::GenerateRequest World::random_request() {
     request.timeout = std::chrono::milliseconds(rng_.below(400));
   }
   if (rng_.below(8) == 0) request.cache_salt = rng_.below(2) == 0 ? "one" : "two";
+  if (rng_.below(3) == 0) structure(request);
+  if (rng_.below(3) == 0) bend(params);
   return request;
 }
 
@@ -191,7 +262,7 @@ engine::RequestId World::submit(engine::GenerateRequest request) {
   log.request = request;
   for (int i = 0; i < request.n; ++i) {
     ChoiceLog choice;
-    choice.expected = reference_answer(function_, request, i);
+    choice.expected = reference_answer(function_, request, i, network_of(request));
     scripted_.expect(id + static_cast<engine::RequestId>(i), request.prompt.size(),
                      choice.expected.tokens);
     log.choices.push_back(std::move(choice));
@@ -208,6 +279,8 @@ engine::RequestId World::submit(engine::GenerateRequest request) {
     return 0;
   }
   if (request.n > 1) ++counts_.shared_choices;
+  if (request.grammar) ++counts_.structured;
+  if (request.sampling.uses_chain()) ++counts_.chained;
   return id;
 }
 

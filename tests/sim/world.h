@@ -8,6 +8,7 @@
 
 #include "cache/cache_manager.h"
 #include "cache/kv_store.h"
+#include "engine/grammar/matcher.h"
 #include "engine/step_loop.h"
 #include "scheduler/scheduler.h"
 #include "tests/sim/fake_model.h"
@@ -40,7 +41,7 @@ struct WorldCounts {
   std::int64_t steps = 0, requests = 0, refused = 0, tokens = 0;
   std::int64_t stops = 0, stop_strings = 0, lengths = 0, aborts = 0, timeouts = 0, errors = 0;
   std::int64_t preemptions = 0, drafts = 0, accepted = 0, cached_tokens = 0, resets = 0;
-  std::int64_t scored_prompts = 0, shared_choices = 0;
+  std::int64_t scored_prompts = 0, shared_choices = 0, structured = 0, chained = 0;
   std::uint64_t fingerprint = 0;  // of everything that came out, in order
   void add(const WorldCounts& other);
 };
@@ -80,6 +81,9 @@ class World {
     bool cancelled = false;
   };
 
+  void structure(engine::GenerateRequest& request);
+  void bend(engine::SamplingParams& params);
+  std::shared_ptr<const grammar::Network> network_of(const engine::GenerateRequest& request) const;
   void receive(engine::RequestId id, engine::Output&& output);
   void check_finish(const RequestLog& log, const ChoiceLog& choice, const engine::Output& output);
   void check_prompt_scores(const RequestLog& log, const ChoiceLog& choice);
@@ -99,6 +103,12 @@ class World {
   ScriptedDrafter scripted_;
   std::unique_ptr<engine::Drafter> lookup_;
   std::unique_ptr<engine::StepLoop> loop_;
+  // A grammar as the engine shares it, and what it was made from.
+  struct Structure {
+    std::shared_ptr<const grammar::Network> network;
+    std::shared_ptr<grammar::CompiledGrammar> compiled;
+  };
+  std::vector<Structure> structures_;
   std::vector<std::vector<std::int32_t>> trunks_;  // shared beginnings of prompts
   std::map<engine::RequestId, RequestLog> logs_;   // of open requests
   engine::RequestId next_id_ = 1;
