@@ -67,7 +67,7 @@ class EngineTest(PageCase):
             self.open(url, "engine")
             self.until(lambda: "Running" in self.id("tiles").text)
             common = "The engine keeps pages of keys and values for every text that it reads. " * 5
-            crowd = [threading.Thread(target=self.ask, args=(url, f"truth-{i}", common + f"Number {i} goes on alone.", 260, answers))
+            crowd = [threading.Thread(target=self.ask, args=(url, f"truth-{i}", common + f"Number {i} goes on alone.", 220, answers))
                      for i in range(24)]
             for thread in crowd:
                 thread.start()
