@@ -1,6 +1,5 @@
 // The table of requests: state, tokens, a timeline, and a button to cancel.
-import { request as ask } from "./api.js";
-import { ownRequests } from "./chat.js";
+import { ownRequests, request as ask } from "./api.js";
 import { $, announce, el, notice, number } from "./dom.js";
 import { plain } from "./text.js";
 
