@@ -26,7 +26,7 @@ class Side {
     this.output = el("div", { class: "reply", tabindex: "0", role: "region", "aria-label": `Answer ${letter}`, dir: "auto" });
     this.facts = el("span", { class: "facts" });
     this.error = el("p", { class: "error", role: "alert" });
-    this.title = el("h3", { text: `Settings ${letter}` });
+    this.title = el("h2", { text: `Settings ${letter}` });
     const copies = el("div", { class: "tools-row" }, copyButton(() => this.text), copyButton(() => curl(...this.asked()),
       { text: "curl", "aria-label": "curl: copy the request as a command" }), this.facts);
     this.fold = el("details", { open: true }, el("summary", { text: "Sampling" }), this.systemRoot, this.sampling.root);
