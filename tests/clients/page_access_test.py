@@ -115,7 +115,7 @@ class AccessTest(PageCase):
             self.skipTest("no --axe axe.min.js")
         self.expected_errors = ("500",)
         source = pathlib.Path(World.axe).read_text(encoding="utf-8")
-        wrong = []
+        wrong, self.maxDiff = [], None
         tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
         for theme in ("light", "dark"):
             for state in self.states(theme):
