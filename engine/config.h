@@ -19,6 +19,7 @@ struct EngineConfig {
   std::string quantization = "none";
   std::string kv_cache_dtype = "auto";   // auto, f32, bf16, int8
   std::string kv_cache_memory = "auto";  // bytes with K, M, G, or a share of memory ("30%")
+  bool kv_cache_prefault = false;        // its memory is taken at start, not at first use
   std::string isa = "auto";              // auto, scalar, avx2, avx512
   int threads = 0;                       // 0: the processors this process may use
   int block_size = 16;                   // tokens per page: 16, 32, 48 or 64

@@ -67,7 +67,7 @@ TEST(Live, OneLookNamesTheRequestsInFlight) {
   options.engine.context_max = 100'000;
   TestServer server(options);
   Client client(server.port());
-  const std::string body = R"({"prompt": "abc", "stream": true})";
+  const std::string body = R"({"prompt": "abc", "stream": true, "max_tokens": 90000})";
   client.send(
       "POST /v1/completions HTTP/1.1\r\nHost: a\r\nX-Request-Id: my-own-7\r\nContent-Length: " +
       std::to_string(body.size()) + "\r\n\r\n" + body);
