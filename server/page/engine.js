@@ -21,7 +21,7 @@ function tiles() {
   const share = (part, whole) => (whole ? `${(100 * part / whole).toFixed(0)} %` : "-");
   const list = [["Running", number(snapshot.running), `of ${snapshot.model.max_num_seqs}`], ["Waiting", number(snapshot.waiting), ""],
     ["Generated", number(rates.generation), "tokens/s"], ["Prompts", number(rates.prompt), "tokens/s"],
-    ["Step", middle ? middle.toFixed(middle < 10 ? 2 : 1) : "-", "ms, median"], ["KV pages held", `${(100 * held).toFixed(1)} %`, ""],
+    ["Step, median", middle ? middle.toFixed(middle < 10 ? 2 : 1) : "-", "ms"], ["KV pages held", `${(100 * held).toFixed(1)} %`, ""],
     ["Prefix hits", share(cache.hit_tokens, cache.query_tokens), "of prompts"], ["Guesses right", share(accepted, proposed), ""]];
   refill($("tiles"), ...list.map(([name, value, unit]) => el("div", {}, el("dt", { text: name }),
     el("dd", {}, value, " ", el("small", { text: unit })))));
