@@ -74,6 +74,22 @@ export async function* events(response) {
   }
 }
 
+export const ownRequests = new Set();  // X-Request-Id of what this page asked
+
+// The chunks of an answer that is generated; throws what the server says is wrong.
+export async function* generate(path, json, signal, named = () => {}) {
+  const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
+  ownRequests.add(id);
+  const response = await request(path, { method: "POST", json, signal, headers: { "X-Request-Id": id } });
+  const told = response.headers.get("x-request-id") ?? id;
+  ownRequests.add(told);
+  named(told);
+  for await (const chunk of events(response)) {
+    if (chunk?.error) throw new Error(plain(chunk.error.message ?? "the server ended the answer", 2000));
+    yield chunk ?? {};
+  }
+}
+
 let asking = false;
 const listeners = [];
 export const onKey = (f) => listeners.push(f);

@@ -1,5 +1,5 @@
 // Step times and bandwidth over the last steps, and bars of shares.
-import { $, colour, el, hideTip, number, prepare, showTip } from "./dom.js";
+import { $, colour, el, hideTip, number, prepare, refill, showTip } from "./dom.js";
 import { stepMs } from "./live.js";
 
 export const kParts = ["schedule", "forward", "sample", "commit", "emit"];
@@ -111,7 +111,7 @@ export function drawHits(live) {
   const all = Math.max(1, queries);
   const used = kReasons.filter(([name]) => name === "hit" || values[name] > 0 || name === "cold");
   const percent = (name) => `${(100 * values[name] / all).toFixed(1)}%`;
-  $("hits").replaceChildren(
+  refill($("hits"),
     el("div", { class: "share", "aria-hidden": "true" }, ...used.map(([name]) => el("i", { class: `b-${name}`, style: { width: percent(name) } }))),
     el("table", { class: "facts-table" }, el("tbody", {}, ...used.map(([name, word, why]) => el("tr", {},
       el("th", { scope: "row" }, el("i", { class: `sw b-${name}` }), word), el("td", { class: "num", text: number(values[name]) }),
@@ -122,10 +122,10 @@ export function drawHits(live) {
 export function drawDrafts(live) {
   const { proposed, accepted } = live.snapshot.drafts;
   if (!proposed.some((count) => count > 0)) {
-    $("drafts").replaceChildren(el("p", { class: "explain", text: proposed.length ? "Nothing was guessed yet." : "Speculation is off." }));
+    refill($("drafts"), el("p", { class: "explain", text: proposed.length ? "Nothing was guessed yet." : "Speculation is off." }));
     return;
   }
-  $("drafts").replaceChildren(...proposed.map((count, i) => {
+  refill($("drafts"), ...proposed.map((count, i) => {
     const share = count ? 100 * accepted[i] / count : 0;
     return el("div", { class: "meter" }, el("span", { text: `Guess ${i + 1}` }),
       el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "fill", style: { width: `${share}%` } })),

@@ -1,5 +1,5 @@
 // The conversation: what is asked of the model and what comes back.
-import { events, request } from "./api.js";
+import { generate } from "./api.js";
 import { $, announce, download, el, notice, paced } from "./dom.js";
 import { MessageView } from "./message.js";
 import { curl } from "./curl.js";
@@ -16,8 +16,6 @@ let views = [];
 let running = null;  // AbortController of the answer in progress
 let pictures = [];   // attached to the next message, as data: addresses
 let takesImages = false;
-
-export const ownRequests = new Set();  // X-Request-Id of what this page asked
 
 function persist() {
   if (current.messages.length && !conversations.includes(current)) conversations.unshift(current);
@@ -139,8 +137,7 @@ export function takeFacts(facts, chunk) {
 }
 
 function take(message, chunk, began) {
-  if (chunk?.error) throw new Error(plain(chunk.error.message ?? "the server ended the answer", 2000));
-  const choice = chunk?.choices?.[0];
+  const choice = chunk.choices?.[0];
   const delta = choice?.delta ?? {};
   message.facts ??= {};
   const reasoning = delta.reasoning_content ?? delta.reasoning;
@@ -150,7 +147,7 @@ function take(message, chunk, began) {
   for (const call of delta.tool_calls ?? []) addCall(message, call);
   for (const token of fromLogprobs(choice?.logprobs?.content)) (message.tokens ??= []).push(token);
   if (isText(choice?.finish_reason)) message.finish = choice.finish_reason;
-  takeFacts(message.facts, chunk ?? {});
+  takeFacts(message.facts, chunk);
 }
 
 async function receive(message, view, signal) {
@@ -160,14 +157,9 @@ async function receive(message, view, signal) {
     view.refresh();
     if (follow) $("thread").scrollTop = $("thread").scrollHeight;
   });
-  const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
-  ownRequests.add(id);
-  const json = requestBody(current.messages);
-  const response = await request("v1/chat/completions", { method: "POST", json, signal, headers: { "X-Request-Id": id } });
-  message.request_id = response.headers.get("x-request-id") ?? id;
-  ownRequests.add(message.request_id);
+  const chunks = generate("v1/chat/completions", requestBody(current.messages), signal, (id) => { message.request_id = id; });
   try {
-    for await (const chunk of events(response)) {
+    for await (const chunk of chunks) {
       take(message, chunk, began);
       draw.soon();
     }

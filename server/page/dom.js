@@ -49,6 +49,15 @@ export function paced(f) {
   };
 }
 
+// Replaces those children that differ: what is equal keeps the selection and costs no layout.
+export function refill(node, ...children) {
+  children.forEach((child, i) => {
+    if (!node.children[i]) node.append(child);
+    else if (!node.children[i].isEqualNode(child)) node.children[i].replaceWith(child);
+  });
+  while (node.children.length > children.length) node.lastChild.remove();
+}
+
 let announced = 0;
 // For screen readers.
 export function announce(text) {

@@ -1,7 +1,7 @@
 // The engine's view: watches while it is visible and hands each snapshot to the pictures.
 import { drawBatch, setUpBatch } from "./batch.js";
 import { drawBandwidth, drawDrafts, drawHits, drawSteps, setUpCharts } from "./charts.js";
-import { $, el, number } from "./dom.js";
+import { $, el, number, refill } from "./dom.js";
 import { Live, stepMs } from "./live.js";
 import { drawPages } from "./pagemap.js";
 import { drawRequests, light } from "./requests.js";
@@ -21,9 +21,9 @@ function tiles() {
   const share = (part, whole) => (whole ? `${(100 * part / whole).toFixed(0)} %` : "-");
   const list = [["Running", number(snapshot.running), `of ${snapshot.model.max_num_seqs}`], ["Waiting", number(snapshot.waiting), ""],
     ["Generated", number(rates.generation), "tokens/s"], ["Prompts", number(rates.prompt), "tokens/s"],
-    ["Step", middle ? middle.toFixed(middle < 10 ? 2 : 1) : "-", "ms, median"], ["KV pages held", `${(100 * held).toFixed(1)} %`, ""],
+    ["Step, median", middle ? middle.toFixed(middle < 10 ? 2 : 1) : "-", "ms"], ["KV pages held", `${(100 * held).toFixed(1)} %`, ""],
     ["Prefix hits", share(cache.hit_tokens, cache.query_tokens), "of prompts"], ["Guesses right", share(accepted, proposed), ""]];
-  $("tiles").replaceChildren(...list.map(([name, value, unit]) => el("div", {}, el("dt", { text: name }),
+  refill($("tiles"), ...list.map(([name, value, unit]) => el("div", {}, el("dt", { text: name }),
     el("dd", {}, value, " ", el("small", { text: unit })))));
 }
 

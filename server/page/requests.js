@@ -1,6 +1,5 @@
 // The table of requests: state, tokens, a timeline, and a button to cancel.
-import { request as ask } from "./api.js";
-import { ownRequests } from "./chat.js";
+import { ownRequests, request as ask } from "./api.js";
 import { $, announce, el, notice, number } from "./dom.js";
 import { plain } from "./text.js";
 
@@ -59,7 +58,10 @@ function setBars(parts, it, history, now) {
   const end = it.finished ?? now;
   const edges = [it.arrival, it.first_scheduled ?? end, it.first_token ?? end, end];
   parts.bars.forEach((bar, i) => setBar(bar, edges[i], edges[i + 1], now));
-  const cuts = history ? history.chunks.slice(0, -1).map(([, finish]) => ["t-cut", finish, finish]) : [];
+  // After a pause the text is read again.
+  const again = (begin) => it.first_token && begin > it.first_token;
+  const cuts = history ? history.chunks.map(([begin, finish], i) => (again(begin) ? ["t-prefill", begin, finish]
+    : i + 1 < history.chunks.length && ["t-cut", finish, finish])).filter(Boolean) : [];
   const pauses = history ? history.pauses.map(([begin, finish]) => ["t-back", begin, finish ?? end]) : [];
   const wanted = [...cuts, ...pauses].filter(([, , finish]) => now - finish < windowMs).slice(0, kMarksMax);
   while (parts.marks.length > wanted.length) parts.marks.pop().remove();

@@ -1,6 +1,6 @@
 // The workbench: one prompt as it is, its continuation as tokens, and two settings side by side.
-import { events, request } from "./api.js";
-import { ownRequests, takeFacts } from "./chat.js";
+import { generate } from "./api.js";
+import { takeFacts } from "./chat.js";
 import { curl } from "./curl.js";
 import { $, announce, el, paced } from "./dom.js";
 import { factLine } from "./message.js";
@@ -26,7 +26,7 @@ class Side {
     this.output = el("div", { class: "reply", tabindex: "0", role: "region", "aria-label": `Answer ${letter}`, dir: "auto" });
     this.facts = el("span", { class: "facts" });
     this.error = el("p", { class: "error", role: "alert" });
-    this.title = el("h3", { text: `Settings ${letter}` });
+    this.title = el("h2", { text: `Settings ${letter}` });
     const copies = el("div", { class: "tools-row" }, copyButton(() => this.text), copyButton(() => curl(...this.asked()),
       { text: "curl", "aria-label": "curl: copy the request as a command" }), this.facts);
     this.fold = el("details", { open: true }, el("summary", { text: "Sampling" }), this.systemRoot, this.sampling.root);
@@ -62,12 +62,8 @@ class Side {
     this.clear();
     const began = performance.now();
     const draw = paced(() => this.draw());
-    const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
-    ownRequests.add(id);
     try {
-      const [path, json] = this.asked();
-      const response = await request(path, { method: "POST", json, signal, headers: { "X-Request-Id": id } });
-      for await (const chunk of events(response)) {
+      for await (const chunk of generate(...this.asked(), signal)) {
         this.take(chunk, began);
         draw.soon();
       }
@@ -82,8 +78,7 @@ class Side {
   }
 
   take(chunk, began) {
-    if (chunk?.error) throw new Error(plain(chunk.error.message ?? "the server ended the answer", 2000));
-    const choice = chunk?.choices?.[0];
+    const choice = chunk.choices?.[0];
     const text = choice?.delta ? choice.delta.content : choice?.text;
     if (isText(text) && text) {
       this.told.facts.first_token_ms ??= performance.now() - began;
@@ -92,7 +87,7 @@ class Side {
     const { logprobs } = choice ?? {};
     this.tokens.push(...(logprobs?.content ? fromLogprobs(logprobs.content) : fromCompletion(logprobs)));
     if (isText(choice?.finish_reason)) this.told.finish = choice.finish_reason;
-    takeFacts(this.told.facts, chunk ?? {});
+    takeFacts(this.told.facts, chunk);
   }
 
   draw() {

@@ -80,7 +80,7 @@ class AccessTest(PageCase):
                          (500, {"error": {"message": "it broke"}})]
         for text in ("one", "two", "three"):
             self.say(text)
-        self.all("details.reasoning summary")[0].click()
+        self.all(".message.assistant details.reasoning summary")[0].click()
         yield "answers of all kinds"
         self.id("settings-open").click()
         self.fill("set-form", "json_schema")
@@ -115,6 +115,7 @@ class AccessTest(PageCase):
             self.skipTest("no --axe axe.min.js")
         self.expected_errors = ("500",)
         source = pathlib.Path(World.axe).read_text(encoding="utf-8")
+        wrong, self.maxDiff = [], None
         tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
         for theme in ("light", "dark"):
             for state in self.states(theme):
@@ -122,7 +123,8 @@ class AccessTest(PageCase):
                 found = self.driver.execute_async_script(
                     "const [tags, done] = arguments; axe.run({runOnly: tags}).then(r => done(r.violations.map(v =>"
                     " [v.id, v.nodes.slice(0, 4).map(n => n.html.slice(0, 160) + ' ' + n.failureSummary.slice(0, 200))])))", tags)
-                self.assertEqual(found, [], f"{theme}: {state}")
+                wrong += [(theme, state, *violation) for violation in found]
+        self.assertEqual(wrong, [])
 
     def test_by_keyboard_alone(self):
         press = lambda *keys: webdriver.ActionChains(self.driver).send_keys(*keys).perform()

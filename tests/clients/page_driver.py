@@ -65,7 +65,7 @@ def fetch(url, key=None, method="GET", body=None, name=None):
     if name:
         headers["X-Request-Id"] = name
     data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=60) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=300) as answer:
         return json.loads(answer.read() or b"null")
 
 
