@@ -73,6 +73,7 @@ class Translator {
 
  private:
   Expected read_system();
+  void add_system(const std::string& text);
   Expected read_messages();
   Expected read_user_blocks(const Json& blocks, const std::string& where);
   Expected read_assistant_blocks(const Json& blocks, const std::string& where);
@@ -94,8 +95,19 @@ Expected Translator::read_system() {
   if (system == nullptr) return {};
   auto text = read_texts(*system, "system", "\n");
   if (!text) return tl::unexpected(text.error());
-  if (!text->empty()) messages().push_back({{"role", "system"}, {"content", *text}});
+  add_system(*text);
   return {};
+}
+
+// Templates want one system message, and want it first.
+void Translator::add_system(const std::string& text) {
+  if (text.empty()) return;
+  if (messages().empty() || messages().front()["role"] != "system") {
+    messages().insert(messages().begin(), {{"role", "system"}, {"content", text}});
+  } else {
+    Json& content = messages().front()["content"];
+    content = content.get<std::string>() + "\n\n" + text;
+  }
 }
 
 Expected Translator::read_messages() {
@@ -108,8 +120,16 @@ Expected Translator::read_messages() {
     const std::string where = fmt::format("messages[{}]", i);
     const std::string* role = text_member(message, "role");
     const Json* content = find_member(message, "content");
-    if (role == nullptr || (*role != "user" && *role != "assistant")) {
-      return api_fail(kBadRequest, where + ".role", "{}.role must be user or assistant", where);
+    if (role == nullptr || (*role != "user" && *role != "assistant" && *role != "system")) {
+      return api_fail(kBadRequest, where + ".role", "{}.role must be user, assistant or system",
+                      where);
+    }
+    if (*role == "system") {
+      auto text =
+          content == nullptr ? Text(std::string()) : read_texts(*content, where + ".content", "\n");
+      if (!text) return tl::unexpected(text.error());
+      add_system(*text);
+      continue;
     }
     if (content != nullptr && content->is_string()) {
       messages().push_back({{"role", *role}, {"content", *content}});
@@ -208,6 +228,7 @@ Expected Translator::read_tools() {
     Json function = {{"name", *name}};
     if (const std::string* text = text_member(tool, "description")) function["description"] = *text;
     function["parameters"] = schema != nullptr ? *schema : Json::object();
+    if (const Json* strict = find_member(tool, "strict")) function["strict"] = *strict;
     list.push_back({{"type", "function"}, {"function", std::move(function)}});
   }
   if (!list.empty()) out_.chat["tools"] = std::move(list);
@@ -244,6 +265,8 @@ Expected Translator::read_thinking() {
   }
   if (out_.chat.contains("enable_thinking")) return {};
   out_.chat["enable_thinking"] = *type != "disabled";
+  const std::string* display = text_member(*thinking, "display");
+  if (display != nullptr && *display == "omitted") out_.chat["include_reasoning"] = false;
   const Json* budget = find_member(*thinking, "budget_tokens");
   if (*type != "enabled" || budget == nullptr) return {};
   const auto tokens = json_integer(*budget, "thinking.budget_tokens", 1, 1'000'000'000);

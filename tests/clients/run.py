@@ -24,6 +24,7 @@ FLAGS = ["--served-model-name", "demo", "--task", "embed"]
 CLIENTS = {
     "openai": ("openai_sdk.py", ["openai"], []),
     "anthropic": ("anthropic_sdk.py", ["anthropic"], []),
+    "sdk-errors": ("sdk_errors.py", ["openai", "anthropic", "httpx"], []),
     "litellm": ("litellm_client.py", ["litellm", "mcp"], []),
     "langchain": ("langchain_client.py", ["langchain-openai"], []),
     "llama-index": ("llama_index_client.py", ["llama-index-llms-openai-like"], []),
