@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "models/load/json.h"
+#include "server/cache_json.h"
+#include "server/token_endpoints.h"
 
 namespace quire::server {
 namespace {
@@ -31,13 +33,6 @@ Json model_json(const Backend& backend, std::int64_t created, const std::string&
                    {"size", card.weight_bytes},
                    {"family", card.family}};
   return model;
-}
-
-Json pool_json(const cache::PoolStats& pool) {
-  return {{"total", pool.total},
-          {"referenced", pool.referenced},
-          {"cached", pool.cached},
-          {"free", pool.free}};
 }
 
 }  // namespace
@@ -89,6 +84,8 @@ HttpResponse props_answer(const Backend& backend, const Settings& settings) {
   body["model_path"] = card.folder;
   body["model_alias"] = backend.model_names.front();
   body["modalities"] = {{"vision", false}, {"audio", false}};
+  const Json tokenizer = tokenizer_info(backend);
+  for (const char* name : {"chat_template", "bos_token", "eos_token"}) body[name] = tokenizer[name];
   body["build_info"] = fmt::format("quire {}", kVersion);
   body["isa"] = card.isa;
   body["threads"] = card.threads;
@@ -129,12 +126,7 @@ HttpResponse cache_stats_answer(const Backend& backend) {
   Json body = Json::object();
   body["pages"] = std::move(groups);
   body["states"] = pool_json(cache.states);
-  body["query_tokens"] = cache.query_tokens;
-  body["hit_tokens"] = cache.hit_tokens;
-  body["miss_tokens"] = {{"cold", cache.miss_cold},
-                         {"evicted", cache.miss_evicted},
-                         {"state", cache.miss_state},
-                         {"window", cache.miss_window}};
+  add_prefix_totals(cache, body);
   return json_answer(body);
 }
 

@@ -16,11 +16,6 @@ constexpr std::array<std::string_view, 10> kOwn{
     "messages", "system",   "tools",         "tool_choice",   "max_tokens",
     "thinking", "metadata", "output_config", "output_format", "stop_sequences"};
 
-const std::string* text_member(const Json& object, std::string_view name) {
-  const Json* member = find_member(object, name);
-  return member != nullptr && member->is_string() ? member->get_ptr<const std::string*>() : nullptr;
-}
-
 tl::unexpected<ApiError> fail_block(const std::string& where, const Json& block) {
   const std::string* type = text_member(block, "type");
   return api_fail(kBadRequest, where, "{}: blocks of type {} are not supported here", where,
@@ -221,8 +216,7 @@ Expected Translator::read_tools() {
                       i);
     }
     if (schema == nullptr && type != nullptr && *type != "custom") {
-      out_.warnings.push_back(
-          fmt::format("tools[{}] of type \"{}\" was left out", i, type->substr(0, 40)));
+      out_.leave_out_tool(i, *type);
       continue;
     }
     Json function = {{"name", *name}};

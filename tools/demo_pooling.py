@@ -43,7 +43,7 @@ def main():
         hidden = model(input_ids=ids, output_hidden_states=True).hidden_states[-1][0]
         embeddings.append({"text": text, "tokens": ids.shape[1], "last": listed(hidden[-1]),
                            "mean": listed(hidden.double().mean(0)), "cls": listed(hidden[0])})
-    with tempfile.TemporaryDirectory() as folder:  # the demo model has no tokens "yes" and "no"
+    with tempfile.TemporaryDirectory() as folder:  # the demo model has no token "yes"
         tokenizer = transformers.AutoTokenizer.from_pretrained(renamed_demo(folder, JUDGE))
     yes, no = (tokenizer.convert_tokens_to_ids(word) for word in ("yes", "no"))
     assert isinstance(yes, int) and isinstance(no, int) and yes != no

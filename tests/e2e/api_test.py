@@ -114,8 +114,8 @@ class ApiTest(unittest.TestCase):
             while not (data := json.loads(server.get("/v1/requests")[2])["data"]):
                 self.assertLess(time.monotonic(), end)
             self.assertEqual([item["id"] for item in data], ["long-1"])
-            slots = json.loads(server.get("/slots")[2])
-            self.assertTrue(any(slot["is_processing"] for slot in slots))
+            while not any(slot["is_processing"] for slot in json.loads(server.get("/slots")[2])):
+                self.assertLess(time.monotonic(), end)
             status, _, body = server.request("DELETE", "/v1/requests/long-1")
             self.assertEqual(status, 200, body)
             thread.join(30)
@@ -149,9 +149,10 @@ class ApiTest(unittest.TestCase):
             begin = time.monotonic()
             receipt = server.post("/v1/completions", {"prompt": "Once upon a time", "max_tokens": 200})["receipt"]
             wall_ms = (time.monotonic() - begin) * 1e3
-            parts = sum(value for name, value in receipt["time"].items() if name.endswith("_ms") and name != "total_ms")
-            self.assertAlmostEqual(parts, receipt["time"]["total_ms"], delta=0.01 * receipt["time"]["total_ms"] + 0.1)
-            self.assertLessEqual(receipt["time"]["total_ms"], wall_ms)
+            parts = [receipt[name] for name in ("prepare_ms", "queued_ms", "prefill_ms", "decode_ms", "deliver_ms")]
+            self.assertAlmostEqual(sum(parts), receipt["total_ms"], delta=1e-6)
+            self.assertLessEqual(receipt["total_ms"], wall_ms)
+            self.assertGreater(receipt["total_ms"], 0.2 * wall_ms)  # the rest is the network and this test's own work
 
     def test_limits_of_a_body(self):
         with Server(BINARY, "--max-body-bytes", "4096") as server:
@@ -165,7 +166,7 @@ class ApiTest(unittest.TestCase):
             deep = b'{"prompt":"x","a":' + b"[" * 1000 + b"]" * 1000 + b"}"
             status, message = status_of(deep)
             self.assertEqual(status, 400)
-            self.assertIn("deep", message)
+            self.assertIn("nesting exceeds 64", message)
             self.assertEqual(status_of(b'{"prompt":"x","prompt":"y"}')[0], 400)
             self.assertEqual(status_of(b'{"prompt":"\xff"}')[0], 400)
 

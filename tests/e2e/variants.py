@@ -4,7 +4,7 @@ import pathlib
 import shutil
 
 DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo"
-JUDGE = {"<tool_response>": "yes", "</tool_response>": "no"}
+JUDGE = {"<tool_response>": "yes"}  # it has "no"
 FILL = {"<tool_call>": "<|fim_prefix|>", "</tool_call>": "<|fim_suffix|>", "<tool_response>": "<|fim_middle|>",
         "</tool_response>": "<|repo_name|>"}
 
