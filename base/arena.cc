@@ -25,4 +25,8 @@ Arena::~Arena() {
   if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
 }
 
+bool Arena::populate() {
+  return bytes_ == 0 || madvise(data_, bytes_, MADV_POPULATE_WRITE) == 0;
+}
+
 }  // namespace quire

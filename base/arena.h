@@ -22,6 +22,10 @@ class Arena {
     return *this;
   }
 
+  // Takes all memory from the system now. False where the system has none left or does not know
+  // how; what was taken stays.
+  bool populate();
+
   std::byte* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
 

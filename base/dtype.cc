@@ -7,31 +7,6 @@
 
 namespace quire {
 
-int dtype_bytes(DType dtype) {
-  switch (dtype) {
-    case DType::kF64:
-    case DType::kI64:
-    case DType::kU64:
-      return 8;
-    case DType::kF32:
-    case DType::kI32:
-    case DType::kU32:
-      return 4;
-    case DType::kBf16:
-    case DType::kF16:
-    case DType::kI16:
-    case DType::kU16:
-      return 2;
-    case DType::kI8:
-    case DType::kU8:
-    case DType::kBool:
-    case DType::kF8E4M3:
-    case DType::kF8E5M2:
-      return 1;
-  }
-  CHECK(false, "dtype {}", static_cast<int>(dtype));
-}
-
 std::string_view dtype_name(DType dtype) {
   switch (dtype) {
     case DType::kF32:

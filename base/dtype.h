@@ -26,7 +26,11 @@ enum class DType {
 };
 
 // Bytes of one element.
-int dtype_bytes(DType dtype);
+constexpr int dtype_bytes(DType dtype) {
+  constexpr int kBytes[] = {4, 2, 2, 8, 1, 1, 2, 2, 4, 4, 8, 8, 1, 1, 1};  // in DType's order
+  return kBytes[static_cast<int>(dtype)];
+}
+static_assert(dtype_bytes(DType::kF8E5M2) == 1 && dtype_bytes(DType::kI64) == 8);
 // "f32", "bf16", ... for messages.
 std::string_view dtype_name(DType dtype);
 

@@ -64,7 +64,7 @@ constexpr std::size_t kWeightBytes = std::size_t{256} << 20;  // rotated through
 constexpr int kChunksPerThread = 8;
 
 struct Options {
-  std::string isa = "auto", formats, threads = "1,2";
+  std::string isa = "auto", formats, threads = "1,2", rows;
   bool short_run = false, json = false, only_regions = false, only_products = false;
 };
 
@@ -214,12 +214,29 @@ void report_product(const Run& run, const FormatLine& line, Shape shape, std::in
       100 * of_peak, peak_name(run, line), gb_s, 100 * of_read);
 }
 
+std::vector<std::string> words(const std::string& list) {
+  std::vector<std::string> out;
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    out.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::vector<std::int64_t> chosen_rows(const std::string& list) {
+  std::vector<std::int64_t> rows;
+  for (const std::string& word : words(list)) rows.push_back(std::max(1, std::atoi(word.c_str())));
+  return rows.empty() ? std::vector<std::int64_t>(std::begin(kRows), std::end(kRows)) : rows;
+}
+
 void bench_products(Run& run, const FormatLine& line, Shape shape) {
   Weights weights(line.format, shape);
-  run.read_gb_s = run.probe->read_bandwidth().median;
   run.peak_gop_s = run.probe->peak_gop_s(peak_name(run, line));
   const int chunks = kChunksPerThread * run.team->threads();
-  for (const std::int64_t rows : kRows) {
+  const kernels::Kernels& table = kernels::kernels(run.isa);
+  for (const std::int64_t rows : chosen_rows(run.options->rows)) {
+    run.read_gb_s = run.probe->read_bandwidth().median;  // which drifts
     Inputs inputs(run.isa, line, rows, shape.k);
     std::vector<float> y(static_cast<std::size_t>(rows * shape.n));
     const int calls =
@@ -235,7 +252,7 @@ void bench_products(Run& run, const FormatLine& line, Shape shape) {
           kernels::Matmul part = m;
           part.panel_begin = w.panels() * chunk / chunks;
           part.panel_end = w.panels() * (chunk + 1) / chunks;
-          kernels::kernels(run.isa).matmul(part);
+          table.matmul(part);
         });
       }
     });
@@ -271,16 +288,6 @@ void bench_regions(Team& team, const Options& options) {
                  overhead(seconds.best), overhead(seconds.median));
     }
   }
-}
-
-std::vector<std::string> words(const std::string& list) {
-  std::vector<std::string> out;
-  for (std::size_t begin = 0; begin < list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    out.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
 }
 
 Result<std::vector<Isa>> chosen_isas(const std::string& text) {
@@ -327,6 +334,7 @@ int run_main(const std::vector<std::string>& arguments) {
   flags.add("isa", "auto: avx2 and avx512 where there is one", options.isa);
   flags.add("formats", "names separated by commas; default: all", options.formats);
   flags.add("threads", "counts separated by commas", options.threads);
+  flags.add("rows", "counts separated by commas; default: 1 to 512", options.rows);
   flags.add("short", "the shapes of Qwen3-0.6B's layers only", options.short_run);
   flags.add("only-regions", "K3 alone", options.only_regions);
   flags.add("only-products", "K1 alone", options.only_products);

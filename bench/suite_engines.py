@@ -15,6 +15,7 @@ START_SECONDS = 600
 RUN_SECONDS = 3600
 # Room for one sequence beyond its tokens: llama.cpp pads, and the last token is stored too.
 SLACK_TOKENS = 32
+STATE_BYTES = 256 << 20  # for recurrent states
 PEER_TRIES = 3  # llama-batched-bench now and then ends well without a word
 RESERVED_TOKENS = 272  # bytes and special tokens, at the end of the vocabulary
 
@@ -93,6 +94,7 @@ def resident_bytes(pid):
 
 class Quire(Engine):
     kind = "quire"
+    prefault = True
 
     def common_flags(self):
         folder = self.setup.models / f"{self.setup.shape}-{self.format.checkpoint}"
@@ -100,10 +102,18 @@ class Quire(Engine):
                 "--kv-cache-dtype", self.kv, *self.format.quire_flags, *self.setup.quire_flags,
                 *self.flags]
 
+    def memory_flags(self, tokens):
+        """KV memory as peers have it: taken at start, for so many tokens. Half of it may hold earlier prompts."""
+        if not self.prefault:
+            return []
+        size = 2 * tokens * kv_token_bytes(self.setup.config(), self.kv)
+        return ["--kv-cache-prefault", "--kv-cache-memory", str(int(size) + STATE_BYTES)]
+
     def offline(self, command, sequences, input_tokens, output_tokens, extra=()):
         words = [self.setup.quire, "bench", command, "--json", "--sequences", str(sequences),
                  "--input-tokens", str(input_tokens), "--output-tokens", str(output_tokens),
-                 *extra, *self.common_flags()]
+                 *extra, *self.common_flags(),
+                 *self.memory_flags(sequences * (input_tokens + output_tokens + SLACK_TOKENS))]
         if "--speculation" not in words:
             words += ["--speculation", "none"]
         return json.loads(self.setup.children.output(words, RUN_SECONDS))
@@ -125,13 +135,14 @@ class Quire(Engine):
                 "kv_token_bytes": result["kv_bytes_per_token"], "isa": result["isa"]}
 
     def memory(self):
+        self.prefault = False
         return self.latency(1, 16, 2, ["--warmup-rounds", "0"])
 
     def start_server(self, slots, tokens):
         port = free_port()
         log = self.setup.logs / f"{self.name.replace(' ', '-')}.log"
         command = [self.setup.quire, "serve", "--port", str(port), "--max-num-seqs", str(slots),
-                   *self.common_flags()]
+                   *self.common_flags(), *self.memory_flags(slots * tokens)]
         if "--speculation" not in command:
             command += ["--speculation", "none"]
         with open(log, "w", encoding="utf-8") as file:

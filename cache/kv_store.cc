@@ -24,6 +24,12 @@ KvStore::KvStore(const KvStoreConfig& config) : config_(config) {
   }
 }
 
+bool KvStore::populate() {
+  bool all = states_.populate();
+  for (Arena& pages : pages_) all = pages.populate() && all;
+  return all;
+}
+
 void KvStore::execute(std::span<const PageCopy> page_copies,
                       std::span<const StateCopy> state_copies,
                       std::span<const std::int32_t> state_zeros) {

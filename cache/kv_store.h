@@ -28,6 +28,10 @@ class KvStore {
  public:
   explicit KvStore(const KvStoreConfig& config);
 
+  // Takes the memory of all pages and states from the system now instead of at their first use.
+  // False: it did not give all of it.
+  bool populate();
+
   // What models::StepMemory needs. The spans live as long as the store.
   std::span<std::byte* const> kv_base() const { return bases_; }
   std::span<const std::int64_t> kv_page_bytes() const { return page_bytes_; }

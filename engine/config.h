@@ -19,6 +19,7 @@ struct EngineConfig {
   std::string quantization = "none";
   std::string kv_cache_dtype = "auto";   // auto, f32, bf16, int8
   std::string kv_cache_memory = "auto";  // bytes with K, M, G, or a share of memory ("30%")
+  bool kv_cache_prefault = false;        // its memory is taken at start, not at first use
   std::string isa = "auto";              // auto, scalar, avx2, avx512
   int threads = 0;                       // 0: the processors this process may use
   int block_size = 16;                   // tokens per page: 16, 32, 48 or 64
@@ -42,6 +43,7 @@ struct EngineConfig {
 // Facts of the loaded model for banners, /v1/models, /props and request defaults.
 struct ModelCard {
   std::string family;
+  std::vector<std::string> media;  // what it reads besides text: "image", "audio"
   std::string folder;
   std::int64_t context_max = 0;
   int vocab = 0;

@@ -123,6 +123,10 @@ void make_memory(const EngineConfig& config, const MemoryPlan& plan, EngineParts
   store.state_bytes = parts.model->state_bytes();
   parts.cache = std::make_unique<cache::CacheManager>(cache);
   parts.store = std::make_unique<cache::KvStore>(store);
+  if (config.kv_cache_prefault && !parts.store->populate()) {
+    log(LogLevel::kWarning, "the system did not give all of the {} bytes of pages and states",
+        parts.store->bytes());
+  }
 
   scheduler::SchedulerConfig scheduler;
   scheduler.sequences_max = config.max_num_seqs;

@@ -28,14 +28,15 @@ struct StepFacts {
   Time commit = {};    // detokenize, stop checks, advance, publish, release
   Time emit = {};      // to the clients' streams, and drafts for the next step
   std::int32_t decode_rows = 0, prefill_rows = 0, draft_rows = 0, accepted_drafts = 0;
-  std::int32_t sequences = 0, preempted = 0;
+  std::int32_t sequences = 0;
   std::int64_t context_tokens = 0;  // whose keys and values the step reads, over all sequences
   Time target = {};                 // step time aimed at
 };
 
 struct StepRecord {
   StepFacts facts;
-  std::vector<StepShare> shares;  // decodes first; empty in older steps
+  std::vector<StepShare> shares;     // decodes first; empty in older steps
+  std::vector<RequestId> preempted;  // sequences that lost their pages and wait again
 };
 
 struct PageRange {

@@ -26,6 +26,7 @@ void StepRecorder::step(std::uint64_t number, const scheduler::StepPlan& plan,
   if (plan.sequences.empty()) return;
   StepRecord& slot = steps_[step_count_++ % kSteps];
   slot.shares.clear();
+  slot.preempted.assign(plan.preempted.begin(), plan.preempted.end());
   StepFacts& record = slot.facts;
   record = {};
   record.number = number;
@@ -36,7 +37,6 @@ void StepRecorder::step(std::uint64_t number, const scheduler::StepPlan& plan,
   record.commit = stamps.committed - stamps.sampled;
   record.emit = stamps.ended - stamps.committed;
   record.sequences = static_cast<std::int32_t>(plan.sequences.size());
-  record.preempted = static_cast<std::int32_t>(plan.preempted.size());
   record.target = plan.target;
   for (std::size_t i = 0; i < plan.sequences.size(); ++i) {
     const scheduler::ScheduledSequence& sequence = plan.sequences[i];
@@ -70,7 +70,7 @@ void StepRecorder::copy(const LiveViewWish& wish, LiveView& view) const {
       view.steps.push_back(step);
       continue;
     }
-    view.steps.push_back({step.facts, {}});
+    view.steps.push_back({step.facts, {}, step.preempted});
   }
   const std::uint64_t ended = std::min<std::uint64_t>(finished_count_, kFinished);
   for (std::uint64_t i = finished_count_ - ended; i < finished_count_; ++i) {

@@ -5,6 +5,7 @@
 
 #include "models/load/json.h"
 #include "server/cache_json.h"
+#include "server/fim.h"
 #include "server/token_endpoints.h"
 
 namespace quire::server {
@@ -14,6 +15,31 @@ HttpResponse json_answer(const Json& body) {
   HttpResponse response;
   response.body = dump_json(body);
   return response;
+}
+
+bool takes(const engine::ModelCard& card, std::string_view medium) {
+  return std::find(card.media.begin(), card.media.end(), medium) != card.media.end();
+}
+
+// What can be asked of the model, in Ollama's words ("insert" is fill-in-the-middle), and "chat".
+Json capabilities_json(const Backend& backend) {
+  const engine::ModelCard& card = backend.engine->card();
+  const bool chats = static_cast<bool>(backend.render_chat);
+  const std::pair<const char*, bool> known[] = {
+      {"completion", true},
+      {"chat", chats},
+      {"tools", chats && backend.answer_format.tools != nullptr},
+      {"thinking", chats && backend.answer_format.reasoning != nullptr},
+      {"insert", find_fim_tokens(backend.engine->tokenizer()).has_value()},
+      {"embedding", backend.pooling.embedding.has_value()},
+      {"rerank", backend.pooling.rerank.has_value()},
+      {"vision", takes(card, "image")},
+      {"audio", takes(card, "audio")}};
+  Json names = Json::array();
+  for (const auto& [name, is] : known) {
+    if (is) names.push_back(name);
+  }
+  return names;
 }
 
 Json model_json(const Backend& backend, std::int64_t created, const std::string& name) {
@@ -28,6 +54,7 @@ Json model_json(const Backend& backend, std::int64_t created, const std::string&
   model["max_model_len"] = card.context_max;
   model["context_length"] = card.context_max;
   model["context_window"] = card.context_max;
+  model["capabilities"] = capabilities_json(backend);
   model["meta"] = {{"n_ctx", card.context_max},
                    {"n_vocab", card.vocab},
                    {"size", card.weight_bytes},
@@ -83,9 +110,9 @@ HttpResponse props_answer(const Backend& backend, const Settings& settings) {
   body["total_slots"] = card.max_num_seqs;
   body["model_path"] = card.folder;
   body["model_alias"] = backend.model_names.front();
-  body["modalities"] = {{"vision", false}, {"audio", false}};
   const Json tokenizer = tokenizer_info(backend);
   for (const char* name : {"chat_template", "bos_token", "eos_token"}) body[name] = tokenizer[name];
+  body["modalities"] = {{"vision", takes(card, "image")}, {"audio", takes(card, "audio")}};
   body["build_info"] = fmt::format("quire {}", kVersion);
   body["isa"] = card.isa;
   body["threads"] = card.threads;

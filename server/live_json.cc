@@ -86,7 +86,7 @@ Json step_json(const engine::StepRecord& step, const engine::ModelCard& card) {
   out["prefill"] = facts.prefill_rows;
   out["drafts"] = facts.draft_rows;
   out["accepted"] = facts.accepted_drafts;
-  if (facts.preempted > 0) out["preempted"] = facts.preempted;
+  if (!step.preempted.empty()) out["preempted"] = step.preempted;
   out["gbps"] = forward > 0 ? std::round(bytes / forward / 1e6) / 1e3 : 0.0;
   if (!step.shares.empty()) out["shares"] = shares_json(step.shares);
   return out;

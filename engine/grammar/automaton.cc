@@ -76,6 +76,19 @@ MatchState Automaton::close(std::vector<Configuration> seeds) {
   return same_hash.back();
 }
 
+ByteSet Automaton::alike(MatchState state, std::uint8_t byte) const {
+  ByteSet same;
+  same.set();
+  if (state == kDead) return same;
+  for (const Configuration& c : sets_[static_cast<std::size_t>(state)]->configurations) {
+    for (const Network::ByteEdge& edge :
+         network_->states[static_cast<std::size_t>(c.state)].bytes) {
+      same &= edge.bytes[byte] ? edge.bytes : ~edge.bytes;
+    }
+  }
+  return same;
+}
+
 MatchState Automaton::step(MatchState state, std::uint8_t byte) {
   if (state == kDead) return kDead;
   const MatchState known = sets_[static_cast<std::size_t>(state)]->next[byte];
@@ -88,7 +101,9 @@ MatchState Automaton::step(MatchState state, std::uint8_t byte) {
     }
   }
   const MatchState next = seeds.empty() ? kDead : close(std::move(seeds));
-  sets_[static_cast<std::size_t>(state)]->next[byte] = next;
+  const ByteSet same = alike(state, byte);
+  std::array<MatchState, 256>& targets = sets_[static_cast<std::size_t>(state)]->next;
+  for (std::size_t b = same._Find_first(); b < 256; b = same._Find_next(b)) targets[b] = next;
   return next;
 }
 
@@ -96,25 +111,17 @@ bool Automaton::accepts(MatchState state) const {
   return state != kDead && sets_[static_cast<std::size_t>(state)]->accepting;
 }
 
-Automaton::Set& Automaton::with_edges(MatchState state) {
-  CHECK(state != kDead, "the dead state has no edges");
+bool Automaton::can_continue(MatchState state) { return state != kDead && live(state).any(); }
+
+const ByteSet& Automaton::live(MatchState state) {
+  CHECK(state != kDead, "nothing follows the dead state");
   Set& set = *sets_[static_cast<std::size_t>(state)];
-  if (set.edges_known) return set;
+  if (set.live_known) return set.live;
   for (std::size_t byte = 0; byte < 256; ++byte) {
-    const MatchState next = step(state, static_cast<std::uint8_t>(byte));
-    set.loops[byte] = next == state;
-    set.live[byte] = next != kDead;
+    set.live[byte] = step(state, static_cast<std::uint8_t>(byte)) != kDead;
   }
-  set.edges_known = true;
-  return set;
+  set.live_known = true;
+  return set.live;
 }
-
-bool Automaton::can_continue(MatchState state) {
-  return state != kDead && with_edges(state).live.any();
-}
-
-const ByteSet& Automaton::loops(MatchState state) { return with_edges(state).loops; }
-
-const ByteSet& Automaton::live(MatchState state) { return with_edges(state).live; }
 
 }  // namespace quire::grammar

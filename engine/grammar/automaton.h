@@ -54,10 +54,11 @@ class Automaton {
   bool accepts(MatchState state) const;  // the text so far is complete
   // True when some byte may follow.
   bool can_continue(MatchState state);
-  // Bytes on which the state returns to itself: found once, used to accept whole subtrees.
-  const ByteSet& loops(MatchState state);
   // Bytes that may follow.
   const ByteSet& live(MatchState state);
+  // Every byte that the state tells no more apart from `byte` than the grammar's byte sets do: all
+  // lead to the same state.
+  ByteSet alike(MatchState state, std::uint8_t byte) const;
   std::size_t state_count() const { return sets_.size(); }
   std::size_t size() const { return sets_.size() + frames_.size(); }
 
@@ -79,8 +80,8 @@ class Automaton {
     std::vector<Configuration> configurations;  // sorted; only states with byte edges
     bool accepting = false;
     std::array<MatchState, 256> next;  // kUnknown until asked
-    bool edges_known = false;          // loops and live
-    ByteSet loops, live;
+    bool live_known = false;
+    ByteSet live;
   };
   static constexpr MatchState kUnknown = -2;
 
@@ -91,7 +92,6 @@ class Automaton {
     std::size_t operator()(const std::vector<Configuration>& set) const;
   };
 
-  Set& with_edges(MatchState state);
   FrameId push(const Frame& frame);
   // Everything reachable without a byte; interned.
   MatchState close(std::vector<Configuration> seeds);

@@ -18,6 +18,7 @@ CompiledGrammar::CompiledGrammar(std::shared_ptr<const Network> network,
                                  std::shared_ptr<const TokenTrie> trie)
     : network_(std::move(network)), trie_(std::move(trie)) {
   automaton_.emplace(network_, trie_);
+  automaton_->prepare();
 }
 
 void CompiledGrammar::shrink() {

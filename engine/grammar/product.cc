@@ -102,10 +102,14 @@ class Product {
 
   void define(const Pair& pair) {
     std::map<RuleId, ByteSet> edges;
-    for (int byte = 0; byte < 256; ++byte) {
-      const auto value = static_cast<std::uint8_t>(byte);
-      const Pair next = {a_.step(pair.a, value), b_.step(pair.b, value)};
-      if (is_alive(next)) edges[rule_of(next)].set(value);
+    ByteSet left;
+    left.set();
+    while (left.any()) {
+      const auto byte = static_cast<std::uint8_t>(left._Find_first());
+      const ByteSet alike = a_.alike(pair.a, byte) & b_.alike(pair.b, byte);
+      const Pair next = {a_.step(pair.a, byte), b_.step(pair.b, byte)};
+      if (is_alive(next)) edges[rule_of(next)] |= alike;
+      left &= ~alike;
     }
     std::vector<NodeId> choices;
     if (a_.accepts(pair.a) && (b_.accepts(pair.b) == (combine_ == Combine::kAnd))) {

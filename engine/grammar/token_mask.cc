@@ -1,61 +1,10 @@
-// Preorder walk of the token trie; a subtree whose bytes all loop in one state is taken whole.
+// Inside a run of text the tokens are known but for what stands behind their text; elsewhere the
+// trie is walked in preorder, and a subtree that is text inside a run is taken whole.
 #include "engine/grammar/token_mask.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace quire::grammar {
-
-TokenTrie::TokenTrie(std::span<const std::string> bytes)
-    : bytes_(bytes.begin(), bytes.end()), vocab_size_(static_cast<std::int32_t>(bytes.size())) {
-  std::vector<std::int32_t> order;
-  for (std::int32_t id = 0; id < vocab_size_; ++id) {
-    if (!bytes_[static_cast<std::size_t>(id)].empty()) order.push_back(id);
-  }
-  const auto text = [&](std::int32_t id) -> const std::string& {
-    return bytes_[static_cast<std::size_t>(id)];
-  };
-  std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-    return text(a) != text(b) ? text(a) < text(b) : a < b;
-  });
-  std::vector<std::int32_t> path;  // nodes from the root to the last token's end
-  const auto pop_to = [&](std::size_t depth) {
-    while (path.size() > depth) {
-      Node& node = nodes_[static_cast<std::size_t>(path.back())];
-      node.subtree_end = static_cast<std::int32_t>(nodes_.size());
-      path.pop_back();
-      if (!path.empty()) {
-        Node& parent = nodes_[static_cast<std::size_t>(path.back())];
-        parent.below |= node.below;
-        parent.below.set(node.byte);
-      }
-    }
-  };
-  const std::string* previous = nullptr;
-  for (const std::int32_t id : order) {
-    const std::string& token = text(id);
-    std::size_t shared = 0;
-    if (previous != nullptr) {
-      const std::size_t limit = std::min(previous->size(), token.size());
-      while (shared < limit && (*previous)[shared] == token[shared]) ++shared;
-    }
-    pop_to(shared);
-    for (std::size_t i = shared; i < token.size(); ++i) {
-      path.push_back(static_cast<std::int32_t>(nodes_.size()));
-      const auto begin = static_cast<std::int32_t>(token_ids_.size());
-      nodes_.push_back({.byte = static_cast<std::uint8_t>(token[i]),
-                        .depth = static_cast<std::uint16_t>(i + 1),
-                        .token_begin = begin,
-                        .token_end = begin,
-                        .below = {}});
-    }
-    token_ids_.push_back(id);
-    nodes_[static_cast<std::size_t>(path.back())].token_end =
-        static_cast<std::int32_t>(token_ids_.size());
-    previous = &token;
-  }
-  pop_to(0);
-}
 
 MatchState TokenGrammar::advance(MatchState state, std::int32_t token) {
   const std::string& bytes = trie_->bytes(token);
@@ -71,7 +20,7 @@ const TokenMask* TokenGrammar::mask(MatchState state) {
   if (const auto it = masks_.find(state); it != masks_.end()) return &it->second;
   const std::size_t mask_bytes = static_cast<std::size_t>(trie_->vocab_size()) / 8 + 8;
   if ((masks_.size() + 1) * mask_bytes > kMaskBytesMax) masks_.clear();
-  TokenMask mask(static_cast<std::size_t>(trie_->vocab_size() + 63) / 64, 0);
+  TokenMask mask(trie_->mask_words(), 0);
   if (state != kDead && !compute_mask(state, mask)) return nullptr;
   return &masks_.emplace(state, std::move(mask)).first->second;
 }
@@ -82,36 +31,82 @@ std::size_t TokenGrammar::bytes() const {
          masks_.size() * (static_cast<std::size_t>(trie_->vocab_size()) / 8 + 64);
 }
 
-bool TokenGrammar::compute_mask(MatchState state, TokenMask& mask) {
-  const auto nodes = trie_->nodes();
-  const auto ids = trie_->token_ids();
-  const auto allow = [&](std::int32_t begin, std::int32_t end) {
-    for (std::int32_t i = begin; i < end; ++i) {
-      const std::int32_t id = ids[static_cast<std::size_t>(i)];
-      mask[static_cast<std::size_t>(id) / 64] |= std::uint64_t{1} << (id % 64);
+void TokenGrammar::prepare() {
+  std::vector<MatchState> reached = {automaton_.start()};
+  std::vector<bool> seen;
+  for (std::size_t at = 0; at < reached.size() && at < kPreparedMax; ++at) {
+    const MatchState state = reached[at];
+    if (state == kDead) continue;
+    if (const TextRun run = runs_.of(state); wants_split(run)) trie_->prepare(run);
+    ByteSet left;
+    left.set();
+    while (left.any()) {
+      const auto byte = static_cast<std::uint8_t>(left._Find_first());
+      left &= ~automaton_.alike(state, byte);
+      const MatchState next = automaton_.step(state, byte);
+      if (next == kDead) continue;
+      if (static_cast<std::size_t>(next) >= seen.size()) {
+        seen.resize(static_cast<std::size_t>(next) + 1, false);
+      }
+      if (!seen[static_cast<std::size_t>(next)]) reached.push_back(next);
+      seen[static_cast<std::size_t>(next)] = true;
     }
+  }
+}
+
+bool TokenGrammar::wants_split(const TextRun& run) {
+  const bool decided = run.ends || run.length_max == TextRuns::kLengthMax;
+  return decided && run.ascii.count() >= kSplitMin;
+}
+
+bool TokenGrammar::walk(const ByteTrie& trie, MatchState state, TokenMask& mask) {
+  const auto nodes = trie.nodes();
+  const auto ids = trie.token_ids();
+  const auto allow = [&](std::int32_t begin, std::int32_t end) {
+    for (std::int32_t i = begin; i < end; ++i) mask_allow(mask, ids[static_cast<std::size_t>(i)]);
   };
-  std::vector<MatchState> states = {state};  // by depth
-  for (std::size_t at = 0; at < nodes.size();) {
-    const TokenTrie::Node& node = nodes[at];
-    states.resize(node.depth);
-    if (automaton_.size() > kSizeMax) return false;
-    const MatchState next = automaton_.step(states.back(), node.byte);
+  struct Step {
+    MatchState state;
+    TextRun run;
+  };
+  std::vector<Step> path = {{state, runs_.of(state)}};  // by depth
+  for (std::size_t at = 0; at < trie.size();) {
+    const ByteTrie::Node& node = nodes[at];
+    path.resize(node.depth);
     const auto end = static_cast<std::size_t>(node.subtree_end);
+    if (trie.is_inside(at, path.back().run)) {
+      allow(node.token_begin, nodes[end].token_begin);
+      at = end;
+      continue;
+    }
+    if (automaton_.size() > kSizeMax) return false;
+    const MatchState next = automaton_.step(path.back().state, node.byte);
     if (next == kDead) {
       at = end;
       continue;
     }
-    if (end > at + 1 && (node.below & ~automaton_.loops(next)).none()) {
-      const std::int32_t token_end =
-          end < nodes.size() ? nodes[end].token_begin : static_cast<std::int32_t>(ids.size());
-      allow(node.token_begin, token_end);
-      at = end;
-      continue;
-    }
-    allow(node.token_begin, node.token_end);
-    states.push_back(next);
+    allow(node.token_begin, nodes[at + 1].token_begin);
     ++at;
+    if (at < end) path.push_back({next, runs_.of(next)});
+  }
+  return true;
+}
+
+bool TokenGrammar::compute_mask(MatchState state, TokenMask& mask) {
+  const TextRun run = runs_.of(state);
+  std::shared_ptr<const TextSplit> split;
+  if (wants_split(run)) split = trie_->split(run);
+  if (!split) return walk(trie_->trie(), state, mask);
+  const auto length = static_cast<std::size_t>(run.length_max);
+  mask = split->whole[length];
+  if (!run.ends) {
+    for (const std::int32_t id : split->long_ids) {
+      if (advance(state, id) != kDead) mask_allow(mask, id);
+    }
+  }
+  for (std::size_t before = 0; before <= length; ++before) {
+    if (!walk(split->rests[before], state, mask)) return false;
+    if (before < length) state = runs_.next(state);
   }
   return true;
 }
@@ -137,17 +132,17 @@ std::string TokenGrammar::likely_bytes(MatchState state, std::size_t limit) {
 }
 
 std::int32_t TokenGrammar::longest_token(std::string_view bytes) const {
-  const auto nodes = trie_->nodes();
+  const auto nodes = trie_->trie().nodes();
   std::int32_t best = -1;
-  std::size_t at = 0, end = nodes.size();
+  std::size_t at = 0, end = trie_->trie().size();
   for (const char c : bytes) {
     while (at < end && nodes[at].byte != static_cast<std::uint8_t>(c)) {
       at = static_cast<std::size_t>(nodes[at].subtree_end);
     }
     if (at >= end) break;
-    const TokenTrie::Node& node = nodes[at];
-    if (node.token_end > node.token_begin) {
-      best = trie_->token_ids()[static_cast<std::size_t>(node.token_begin)];
+    const ByteTrie::Node& node = nodes[at];
+    if (nodes[at + 1].token_begin > node.token_begin) {
+      best = trie_->trie().token_ids()[static_cast<std::size_t>(node.token_begin)];
     }
     end = static_cast<std::size_t>(node.subtree_end);
     ++at;

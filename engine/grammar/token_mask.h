@@ -3,47 +3,15 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/grammar/automaton.h"
+#include "engine/grammar/token_trie.h"
 
 namespace quire::grammar {
-
-// The byte strings of a vocabulary as a trie in preorder, built once per tokenizer. Immutable.
-class TokenTrie {
- public:
-  // bytes[id] is what token id adds to the text; an id without bytes is in no grammar.
-  explicit TokenTrie(std::span<const std::string> bytes);
-
-  struct Node {
-    std::uint8_t byte = 0;                        // on the edge from the parent
-    std::uint16_t depth = 0;                      // bytes from the root
-    std::int32_t subtree_end = 0;                 // index behind the last node below
-    std::int32_t token_begin = 0, token_end = 0;  // ids ending here: token_ids()[begin, end)
-    ByteSet below;  // every byte on the edges of the subtree, own edge excluded
-  };
-  std::span<const Node> nodes() const { return nodes_; }  // preorder, the root is left out
-  // In preorder, so that the tokens of a subtree are consecutive.
-  std::span<const std::int32_t> token_ids() const { return token_ids_; }
-  std::int32_t vocab_size() const { return vocab_size_; }
-  const std::string& bytes(std::int32_t id) const { return bytes_[static_cast<std::size_t>(id)]; }
-
- private:
-  std::vector<std::string> bytes_;
-  std::vector<Node> nodes_;
-  std::vector<std::int32_t> token_ids_;
-  std::int32_t vocab_size_ = 0;
-};
-
-// One bit per token id.
-using TokenMask = std::vector<std::uint64_t>;
-inline bool mask_allows(const TokenMask& mask, std::int32_t id) {
-  return (mask[static_cast<std::size_t>(id) / 64] >> (id % 64)) & 1;
-}
 
 // A compiled grammar over one vocabulary, with the masks of the states seen so far. One thread at
 // a time. A request's place in it is one MatchState. Every method may grow the automaton; its
@@ -51,7 +19,9 @@ inline bool mask_allows(const TokenMask& mask, std::int32_t id) {
 class TokenGrammar {
  public:
   TokenGrammar(std::shared_ptr<const Network> network, std::shared_ptr<const TokenTrie> trie)
-      : automaton_(std::move(network)), trie_(std::move(trie)) {}
+      : automaton_(std::move(network)), runs_(automaton_), trie_(std::move(trie)) {}
+  TokenGrammar(const TokenGrammar&) = delete;
+  TokenGrammar& operator=(const TokenGrammar&) = delete;
 
   MatchState start() const { return automaton_.start(); }
   // The state after the token, kDead when it is not allowed.
@@ -65,6 +35,8 @@ class TokenGrammar {
   // Tokens that lead to a live state; null when the automaton grew beyond kSizeMax on the way.
   // Valid until the next call.
   const TokenMask* mask(MatchState state);
+  // Makes beforehand, off the step, what masks near the start will want of the vocabulary.
+  void prepare();
   // Bytes that the grammar leaves no choice about from here on, at most `limit`; where blanks may
   // stand too they are guessed as most JSON has them (one space behind ':' and ',', none
   // elsewhere). A guess, which need not be what comes.
@@ -78,11 +50,19 @@ class TokenGrammar {
 
   static constexpr std::size_t kMaskBytesMax = std::size_t{4} << 20;
   static constexpr std::size_t kSizeMax = 100'000;
+  // With fewer characters in a run, few tokens have any of them in front.
+  static constexpr std::size_t kSplitMin = 24;
+  static constexpr std::size_t kPreparedMax = 300;  // states that prepare() looks at
 
  private:
+  // The run is long enough, or its end is sharp.
+  static bool wants_split(const TextRun& run);
+  // Both are false when the automaton grew beyond kSizeMax on the way.
+  bool walk(const ByteTrie& trie, MatchState state, TokenMask& mask);
   bool compute_mask(MatchState state, TokenMask& mask);
 
   Automaton automaton_;
+  TextRuns runs_;
   std::shared_ptr<const TokenTrie> trie_;
   std::unordered_map<MatchState, TokenMask> masks_;
 };

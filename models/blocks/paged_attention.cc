@@ -48,11 +48,13 @@ void PagedAttention::run(const Step& step, Rows q, Rows out) const {
   const int parts = head_parts(step);
   const int kv_heads = site_.layout.kv_heads;
   const int group = heads_ / kv_heads, heads_per_task = group / parts;
-  const int tasks = static_cast<int>(step.blocks.size()) * kv_heads * parts;
-  run_with_workers(step.team, tasks, [&](int index, int worker) {
-    const RowBlock& block = step.blocks[static_cast<std::size_t>(index / (kv_heads * parts))];
+  const int blocks = static_cast<int>(step.blocks.size());
+  // All blocks of one kv head, then the next head: blocks of one prompt, and sequences that share
+  // pages, find the keys and values of their neighbours in the cache.
+  run_with_workers(step.team, blocks * kv_heads * parts, [&](int index, int worker) {
+    const RowBlock& block = step.blocks[static_cast<std::size_t>(index / parts % blocks)];
     kernels::Attention task = task_of(step, block, heads_per_task);
-    task.kv_head = index / parts % kv_heads;
+    task.kv_head = index / parts / blocks;
     // The kernel starts at query head kv_head * heads_per_task; this task's first head is another
     // one when the group is cut.
     const std::int64_t skipped = std::int64_t{task.kv_head} * (group - heads_per_task) +

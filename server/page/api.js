@@ -1,7 +1,9 @@
 // Requests to this server: the API key, errors in OpenAI's shape, event streams.
 import { $ } from "./dom.js";
+import { plain } from "./text.js";
 
 const kKey = "quire.key";
+const kEventMax = 64 << 20;  // characters
 
 export class ApiFailure extends Error {
   constructor(status, message) {
@@ -30,13 +32,21 @@ export async function request(path, options = {}) {
   let message = `${response.status} ${response.statusText}`;
   try {
     const body = await response.json();
-    if (typeof body?.error?.message === "string") message = body.error.message;
+    if (typeof body?.error?.message === "string") message = plain(body.error.message, 2000);
   } catch { /* the body is no JSON: the status says it */ }
   if (response.status === 401) askForKey();
   throw new ApiFailure(response.status, message);
 }
 
 export const getJson = async (path) => (await request(path)).json();
+
+function parsed(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw new Error(`the server sent an event that is no JSON: ${plain(data, 80)}`);
+  }
+}
 
 // The data of each event of a stream; ends at [DONE] or with the stream.
 export async function* events(response) {
@@ -46,6 +56,7 @@ export async function* events(response) {
   try {
     while (true) {
       const { value, done } = await reader.read();
+      if (buffer.length > kEventMax) throw new Error("the server sent an event without an end");
       buffer += done ? decoder.decode() : decoder.decode(value, { stream: true });
       let end;
       while ((end = buffer.search(/\r?\n\r?\n/)) >= 0) {
@@ -54,7 +65,7 @@ export async function* events(response) {
         const data = block.split(/\r?\n/).filter((line) => line.startsWith("data:"))
           .map((line) => line.slice(5).replace(/^ /, "")).join("\n");
         if (data === "[DONE]") return;
-        if (data) yield JSON.parse(data);
+        if (data) yield parsed(data);
       }
       if (done) return;
     }

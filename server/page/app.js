@@ -3,9 +3,13 @@ import { askForKey, getJson, onKey } from "./api.js";
 import { setCapabilities, setUpChat } from "./chat.js";
 import { $ } from "./dom.js";
 import { setUpEngine, watch } from "./engine.js";
+import { setDescription } from "./sampling.js";
+import { plain } from "./text.js";
+import { setBenchCapabilities, setUpWorkbench } from "./workbench.js";
 
 const kHealthMs = 10000;
-const kViews = ["chat", "engine", "both"];
+const kViews = ["chat", "bench", "engine", "both"];
+const kMainField = { chat: "input", bench: "bench-prompt", engine: "engine", both: "input" };
 
 function stored(name, choices, otherwise) {
   const value = localStorage.getItem(name);
@@ -22,7 +26,7 @@ function setTheme(choice) {
 
 const narrow = matchMedia("(max-width: 1099px)");
 let view = "chat";
-const engineVisible = () => view !== "chat";
+const engineVisible = () => view === "engine" || view === "both";
 function setView(wanted) {
   view = kViews.includes(wanted) ? wanted : "chat";
   if (view === "both" && narrow.matches) view = "chat";
@@ -34,16 +38,19 @@ function setView(wanted) {
 }
 
 async function askModel() {
-  try {
-    const list = await getJson("v1/models");
-    const model = list.data?.[0] ?? {};
-    $("model").textContent = model.id ?? "";
-    document.title = model.id ? `${model.id} \u00b7 Quire` : "Quire";
-    setCapabilities(Array.isArray(model.capabilities) ? model.capabilities.map(String) : []);
-    return true;
-  } catch {
-    return false;
-  }
+  const list = await getJson("v1/models").catch(() => null);
+  if (!list) return false;
+  const model = list.data?.[0] ?? {};
+  const name = plain(model.id, 80);
+  $("model").textContent = name;
+  $("model").title = name;
+  document.title = name ? `${name} \u00b7 Quire` : "Quire";
+  const capabilities = Array.isArray(model.capabilities) ? model.capabilities.map(String) : [];
+  const chats = setCapabilities(capabilities);
+  setBenchCapabilities(capabilities);
+  if (!chats && view === "chat") setView("bench");
+  setDescription(...await Promise.all(["openapi.json", "props"].map((path) => getJson(path).catch(() => null))));
+  return true;
 }
 
 let modelKnown = false;
@@ -52,7 +59,7 @@ async function checkHealth() {
   try {
     const response = await fetch("readyz", { cache: "no-store", credentials: "omit" });
     if (response.ok) text = "ready";
-    else text = (await response.json()).error?.message ?? `status ${response.status}`;
+    else text = plain((await response.json()).error?.message ?? `status ${response.status}`);
     if (response.ok && !modelKnown) modelKnown = await askModel();
   } catch {
     text = "the server cannot be reached";
@@ -70,6 +77,11 @@ $("key-open").addEventListener("click", askForKey);
 onKey(async () => { modelKnown = await askModel(); });
 
 setUpChat();
+setUpWorkbench();
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $(kMainField[view]).focus();
+});
 setUpEngine(engineVisible);
 for (const button of document.querySelectorAll(".views button")) {
   button.addEventListener("click", () => {
@@ -78,7 +90,7 @@ for (const button of document.querySelectorAll(".views button")) {
     setView(button.dataset.view);
   });
 }
-window.addEventListener("hashchange", () => setView(location.hash.slice(1)));
+window.addEventListener("hashchange", () => { if (kViews.includes(location.hash.slice(1))) setView(location.hash.slice(1)); });
 narrow.addEventListener("change", () => setView(view));
 setView(kViews.includes(location.hash.slice(1)) ? location.hash.slice(1) : stored("quire.view", kViews, "chat"));
 checkHealth();

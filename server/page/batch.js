@@ -41,6 +41,9 @@ class Lanes {
       this.seen.set(sequence, step.n);
       cells.push({ lane: this.lane.get(sequence), sequence, rows: Math.abs(rows), drafts, accepted, prefill: rows < 0 });
     }
+    for (const sequence of step.preempted ?? []) {
+      if (this.lane.has(sequence)) cells.push({ lane: this.lane.get(sequence), sequence, paused: true });
+    }
     this.columns.push({ n: step.n, known: step.shares !== undefined, cells });
     this.columns.splice(0, Math.max(0, this.columns.length - 200));
   }
@@ -51,6 +54,7 @@ let drawn = { cells: [], width: 0 };
 
 function label(live, cell) {
   const name = live.names.get(cell.sequence) || `sequence ${cell.sequence}`;
+  if (cell.paused) return `${name}: paused, its pages were needed by others`;
   if (cell.prefill) return `${name}: read ${cell.rows} tokens of its prompt`;
   const drafts = cell.drafts ? `, ${cell.accepted} of ${cell.drafts} guesses were right` : "";
   return `${name}: ${1 + cell.accepted} new token${cell.accepted ? "s" : ""}${drafts}`;
@@ -58,6 +62,18 @@ function label(live, cell) {
 
 function drawCell(context, cell, x, y, height, colours) {
   const width = kColumn - 2;
+  if (cell.paused) {
+    context.strokeStyle = colours.hot;
+    context.lineWidth = 2;
+    const middle = x + width / 2, reach = Math.min(4, height / 2 - 0.5);
+    context.beginPath();
+    for (const side of [-1, 1]) {
+      context.moveTo(middle - reach, y + height / 2 - side * reach);
+      context.lineTo(middle + reach, y + height / 2 + side * reach);
+    }
+    context.stroke();
+    return;
+  }
   context.fillStyle = cell.prefill ? colours.prefill : colours.decode;
   context.fillRect(x, y, width, height);
   if (cell.drafts > 0) {
@@ -82,7 +98,7 @@ export function drawBatch(live) {
   const height = rows <= 12 ? 16 : rows <= 28 ? 11 : 6;
   const { context, width } = prepare(canvas, rows * height + 18);
   const dark = document.documentElement.dataset.theme === "dark";
-  const colours = { decode: colour("decode"), prefill: colour("prefill"), draft: colour("draft"), reject: colour("reject"),
+  const colours = { decode: colour("decode"), prefill: colour("prefill"), draft: colour("draft"), reject: colour("reject"), hot: colour("hot"),
     onPrefill: dark ? "#1b1300" : "#ffffff" };
   context.font = "9px system-ui";
   context.textAlign = "center";
@@ -101,7 +117,7 @@ export function drawBatch(live) {
       context.fillText(String(column.n), x + kColumn / 2, rows * height + 9);
     }
   });
-  const last = columns.at(-1)?.cells ?? [];
+  const last = (columns.at(-1)?.cells ?? []).filter((cell) => !cell.paused);
   canvas.setAttribute("aria-label", columns.length === 0 ? "No step was made yet"
     : `The last ${columns.length} steps. The newest has ${last.filter((cell) => !cell.prefill).length} generating sequences and `
       + `${last.filter((cell) => cell.prefill).length} that read their prompts.`);

@@ -50,24 +50,33 @@ export function drawSteps(live) {
   const steps = shownSteps(canvas, live);
   shown.set(canvas, steps);
   const target = steps.findLast((step) => step.prefill > 0)?.target ?? 0;
-  const highest = Math.max(0.5, ...steps.map(stepMs));
-  const top = niceCeiling(highest > target / 3 ? Math.max(highest, target) : highest);
+  const times = steps.map(stepMs).sort((a, b) => a - b);
+  const highest = Math.max(0.5, times.at(-1) ?? 0);
+  // A few steps far above the others are cut, or they would flatten all.
+  const usual = Math.max(0.5, 1.5 * (times[Math.floor(0.95 * (times.length - 1))] ?? 0));
+  const shownMax = highest > 3 * usual ? usual : highest;
+  const top = niceCeiling(shownMax > target / 3 ? Math.max(shownMax, target) : shownMax);
   const { context, y } = frame(canvas, top, "ms", target);
   const colours = kParts.map((_, i) => colour(`s${i}`));
   steps.forEach((step, i) => {
     let sum = 0;
     step.ms.forEach((part, k) => {
       context.fillStyle = colours[k];
-      context.fillRect(kLeft + i * kBar, y(sum + part), kBar - 1, y(sum) - y(sum + part));
+      const low = Math.min(sum, top), high = Math.min(sum + part, top);
+      context.fillRect(kLeft + i * kBar, y(high), kBar - 1, y(low) - y(high));
       sum += part;
     });
+    if (sum <= top) return;
+    context.fillStyle = colour("hot");
+    context.fillRect(kLeft + i * kBar, y(top) - 3, kBar - 1, 3);
   });
   const last = steps.slice(-60);
   const sums = kParts.map((_, k) => last.reduce((sum, step) => sum + step.ms[k], 0));
   const total = sums.reduce((a, b) => a + b, 0) || 1;
   $("steps-note").textContent = last.length === 0 ? "No step yet." : `Median of the last ${last.length} steps: ${round(median(last.map(stepMs)))} ms; `
     + kParts.map((name, k) => `${name} ${Math.round(100 * sums[k] / total)} %`).join(", ")
-    + `.${target ? ` Target with prompts: ${round(target)} ms.` : ""}`;
+    + `.${target ? ` Target with prompts: ${round(target)} ms.` : ""}`
+    + (highest > top ? ` Bars with a red head are cut; the longest step took ${round(highest)} ms.` : "");
   canvas.setAttribute("aria-label", $("steps-note").textContent);
 }
 

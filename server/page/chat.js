@@ -1,12 +1,15 @@
 // The conversation: what is asked of the model and what comes back.
 import { events, request } from "./api.js";
-import { $, announce, download, el, notice } from "./dom.js";
+import { $, announce, download, el, notice, paced } from "./dom.js";
 import { MessageView } from "./message.js";
+import { curl } from "./curl.js";
 import { requestFields, setUpSettings, summary } from "./settings.js";
 import * as store from "./store.js";
+import { isCount, isText, plain } from "./text.js";
 import { fromLogprobs } from "./tokens.js";
 
 const kTitleLength = 48;
+const kCallsMax = 128;
 let conversations = store.load();
 let current = conversations[0] ?? store.newConversation();
 let views = [];
@@ -23,13 +26,23 @@ function persist() {
   $("settings-summary").textContent = summary(current.settings);
 }
 
+// All words of the search, in the title or in a message.
+function matches(conversation, words) {
+  const text = [conversation.title, ...conversation.messages.map((message) => message.content)].join("\n").toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
 function listConversations() {
   const item = (conversation) => el("li", {},
-    el("button", { type: "button", text: conversation.title, title: conversation.title,
+    el("button", { type: "button", text: plain(conversation.title, 120), title: plain(conversation.title, 120),
       "aria-current": conversation === current ? "true" : null, on: { click: () => open(conversation) } }),
-    el("button", { type: "button", class: "remove", text: "\u00d7", "aria-label": `Remove ${conversation.title}`,
+    el("button", { type: "button", class: "remove", text: "\u00d7", "aria-label": `Remove ${plain(conversation.title, 60)}`,
       on: { click: () => remove(conversation) } }));
-  $("conversation-list").replaceChildren(...conversations.map(item));
+  const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = words.length ? conversations.filter((conversation) => matches(conversation, words)) : conversations;
+  $("conversation-list").replaceChildren(...found.map(item));
+  $("search").hidden = conversations.length < 2 && !words.length;
+  $("search-note").textContent = !words.length ? "" : `${found.length} of ${conversations.length} conversations`;
 }
 
 function open(conversation) {
@@ -41,7 +54,7 @@ function open(conversation) {
 }
 
 function remove(conversation) {
-  if (!confirm(`Remove "${conversation.title}"?`)) return;
+  if (!confirm(`Remove "${plain(conversation.title, 60)}"?`)) return;
   if (conversation === current) stop();
   conversations = conversations.filter((other) => other !== conversation);
   if (conversation === current) open(conversations[0] ?? store.newConversation(current.settings));
@@ -54,6 +67,8 @@ function actionsFor(message) {
   return {
     edit: (text) => resend(message, text),
     retry: () => (message.role === "user" ? resend(message, message.content) : regenerate(message)),
+    turn: (index) => turnTo(message, index),
+    curl: () => curl("v1/chat/completions", requestBody(current.messages.slice(0, current.messages.indexOf(message)))),
     give: (id, text) => giveResult(id, text),
     results: () => Object.fromEntries(current.messages.filter((it) => it.role === "tool").map((it) => [it.tool_call_id, it.content])),
   };
@@ -96,8 +111,8 @@ function wireMessage(message) {
     ...message.pictures.map((url) => ({ type: "image_url", image_url: { url } }))] };
 }
 
-function requestBody() {
-  const messages = current.messages.filter((message) => !message.busy && (message.content || message.calls?.length || message.role === "tool"))
+function requestBody(list) {
+  const messages = list.filter((message) => !message.busy && (message.content || message.calls?.length || message.role === "tool"))
     .map(wireMessage);
   if (current.settings.system) messages.unshift({ role: "system", content: current.settings.system });
   return { messages, stream: true, stream_options: { include_usage: true }, ...requestFields(current.settings) };
@@ -105,63 +120,76 @@ function requestBody() {
 
 function addCall(message, delta) {
   message.calls ??= [];
-  const at = delta.index ?? message.calls.length;
-  message.calls[at] ??= { id: "", name: "", arguments: "" };
-  const call = message.calls[at];
-  if (delta.id) call.id = delta.id;
-  if (delta.function?.name) call.name += delta.function.name;
-  if (delta.function?.arguments) call.arguments += delta.function.arguments;
+  const at = delta?.index ?? message.calls.length;
+  if (!Number.isInteger(at) || at < 0 || at > message.calls.length || at >= kCallsMax) {
+    throw new Error(`the server sent a tool call with the index ${plain(JSON.stringify(at), 40)}`);
+  }
+  const call = message.calls[at] ??= { id: "", name: "", arguments: "" };
+  if (isText(delta.id) && delta.id) call.id = delta.id;
+  if (isText(delta.function?.name)) call.name += delta.function.name;
+  if (isText(delta.function?.arguments)) call.arguments += delta.function.arguments;
+}
+
+// The numbers of usage and timings, as far as the server tells them.
+export function takeFacts(facts, chunk) {
+  const { usage, timings } = chunk;
+  const told = { prompt_tokens: usage?.prompt_tokens, completion_tokens: usage?.completion_tokens,
+    cached_tokens: usage?.prompt_tokens_details?.cached_tokens, tokens_per_second: timings?.predicted_per_second };
+  for (const [name, value] of Object.entries(told)) if (isCount(value)) facts[name] = value;
 }
 
 function take(message, chunk, began) {
-  if (chunk.error) throw new Error(chunk.error.message ?? "the server ended the answer");
-  const choice = chunk.choices?.[0];
+  if (chunk?.error) throw new Error(plain(chunk.error.message ?? "the server ended the answer", 2000));
+  const choice = chunk?.choices?.[0];
   const delta = choice?.delta ?? {};
   message.facts ??= {};
   const reasoning = delta.reasoning_content ?? delta.reasoning;
   if (!message.facts.first_token_ms && (delta.content || reasoning || delta.tool_calls)) message.facts.first_token_ms = performance.now() - began;
-  if (delta.content) message.content += delta.content;
-  if (reasoning) message.reasoning = (message.reasoning ?? "") + reasoning;
+  if (isText(delta.content)) message.content += delta.content;
+  if (isText(reasoning)) message.reasoning = (message.reasoning ?? "") + reasoning;
   for (const call of delta.tool_calls ?? []) addCall(message, call);
-  if (choice?.logprobs?.content) (message.tokens ??= []).push(...fromLogprobs(choice.logprobs.content));
-  if (choice?.finish_reason) message.finish = choice.finish_reason;
-  if (chunk.usage) {
-    message.facts.prompt_tokens = chunk.usage.prompt_tokens;
-    message.facts.completion_tokens = chunk.usage.completion_tokens;
-    message.facts.cached_tokens = chunk.usage.prompt_tokens_details?.cached_tokens ?? 0;
-  }
-  const rate = chunk.timings?.predicted_per_second;
-  if (rate) message.facts.tokens_per_second = rate;
+  for (const token of fromLogprobs(choice?.logprobs?.content)) (message.tokens ??= []).push(token);
+  if (isText(choice?.finish_reason)) message.finish = choice.finish_reason;
+  takeFacts(message.facts, chunk ?? {});
 }
 
 async function receive(message, view, signal) {
   const began = performance.now();
-  let drawn = 0;
-  const draw = () => {
-    drawn = 0;
+  const draw = paced(() => {
     const follow = nearEnd();
     view.refresh();
     if (follow) $("thread").scrollTop = $("thread").scrollHeight;
-  };
+  });
   const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
   ownRequests.add(id);
-  const response = await request("v1/chat/completions", { method: "POST", json: requestBody(), signal, headers: { "X-Request-Id": id } });
+  const json = requestBody(current.messages);
+  const response = await request("v1/chat/completions", { method: "POST", json, signal, headers: { "X-Request-Id": id } });
   message.request_id = response.headers.get("x-request-id") ?? id;
   ownRequests.add(message.request_id);
-  for await (const chunk of events(response)) {
-    take(message, chunk, began);
-    if (!drawn) drawn = requestAnimationFrame(draw);
+  try {
+    for await (const chunk of events(response)) {
+      take(message, chunk, began);
+      draw.soon();
+    }
+  } finally {
+    draw.stop();
   }
-  cancelAnimationFrame(drawn);
   if (!message.finish) throw new Error("the connection ended before the answer did");
 }
 
-async function ask() {
+// at: the place of an answer that becomes another version.
+async function ask(at = current.messages.length) {
   const owner = current;
   const controller = new AbortController();
   running = controller;
   const message = { role: "assistant", content: "", busy: true };
-  const view = append(message);
+  if (at < current.messages.length) {
+    store.branch(current.messages, at, message);
+    show();
+  } else {
+    append(message);
+  }
+  const view = views.at(-1);
   view.showsTokens = current.settings.logprobs;
   setRunning(true);
   announce("The model is answering.");
@@ -179,7 +207,7 @@ async function ask() {
   }
   if (owner === current) persist();
   else store.save(conversations);
-  announce(message.error ? `Failed: ${message.error}` : `Answer complete: ${message.content.slice(0, 400)}`);
+  announce(message.error ? `Failed: ${message.error}` : `Answer complete: ${plain(message.content, 400)}`);
 }
 
 function setRunning(is) {
@@ -202,25 +230,28 @@ function send() {
   ask();
 }
 
-// Everything from the message on is dropped, then it is asked anew.
-function cutBefore(message) {
-  stop();
-  current.messages.length = Math.max(0, current.messages.indexOf(message));
-  show();
-}
-
+// What stands from the message on becomes another version.
 function resend(message, text) {
   if (!text.trim()) return;
-  cutBefore(message);
-  if (!current.messages.length) current.title = text.trim().replace(/\s+/g, " ").slice(0, kTitleLength);
-  append({ role: "user", content: text, ...(message.pictures ? { pictures: message.pictures } : {}) });
+  stop();
+  const at = current.messages.indexOf(message);
+  if (at === 0) current.title = text.trim().replace(/\s+/g, " ").slice(0, kTitleLength);
+  store.branch(current.messages, at, { role: "user", content: text, ...(message.pictures ? { pictures: message.pictures } : {}) });
+  show();
   persist();
   ask();
 }
 
 function regenerate(message) {
-  cutBefore(message);
-  ask();
+  stop();
+  ask(current.messages.indexOf(message));
+}
+
+function turnTo(message, index) {
+  stop();
+  store.turn(current.messages, current.messages.indexOf(message), index);
+  show();
+  persist();
 }
 
 // The answer goes on when every call of the last message has its result.
@@ -255,6 +286,11 @@ async function attach(files) {
 export function setCapabilities(capabilities) {
   takesImages = capabilities.some((name) => /^(vision|image|multimodal)$/.test(name));
   $("attach").hidden = !takesImages;
+  // Servers that tell nothing of chats are asked all the same.
+  const chats = !capabilities.includes("completion") || capabilities.includes("chat");
+  $("no-chat").hidden = chats;
+  for (const id of ["input", "send"]) $(id).disabled = !chats;
+  return chats;
 }
 
 // --- files
@@ -287,6 +323,7 @@ export function setUpChat() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && running && !document.querySelector("dialog[open]")) stop();
   });
+  $("search").addEventListener("input", listConversations);
   $("new-chat").addEventListener("click", () => { open(store.newConversation(current.settings)); $("input").focus(); });
   $("export-json").addEventListener("click", () => download("quire-conversations.json", "application/json",
     store.toJson(conversations.length ? conversations : [current])));

@@ -27,6 +27,28 @@ function fill(node, props) {
   }
 }
 
+// Calls f at the next frame after soon(), but never so often that it takes more than a fifth of the time.
+export function paced(f) {
+  let timer = 0, frame = 0, cost = 0;
+  const run = () => {
+    frame = 0;
+    const began = performance.now();
+    f();
+    cost = performance.now() - began;
+  };
+  const wait = () => {
+    timer = 0;
+    frame = requestAnimationFrame(run);
+  };
+  return {
+    soon() { if (!timer && !frame) timer = setTimeout(wait, Math.min(1000, 4 * cost)); },
+    stop() {
+      clearTimeout(timer);
+      cancelAnimationFrame(frame);
+    },
+  };
+}
+
 let announced = 0;
 // For screen readers.
 export function announce(text) {

@@ -1,6 +1,7 @@
 // One message of the thread: who, what, and what can be done with it.
 import { el } from "./dom.js";
-import { addText, update } from "./markdown.js";
+import { update } from "./markdown.js";
+import { addText, copyButton, growText, plain } from "./text.js";
 import { tokenView } from "./tokens.js";
 
 const kNames = { user: "You", assistant: "Model", tool: "Tool result", system: "System" };
@@ -15,14 +16,13 @@ export function splitReasoning(message) {
   return end < 0 ? [text.slice(begin), ""] : [text.slice(begin, end), text.slice(end + kClose.length).replace(/^\s+/, "")];
 }
 
-function factLine(message) {
-  const { facts = {}, finish } = message;
+export function factLine({ facts = {}, finish }) {
   const parts = [];
   if (facts.completion_tokens) parts.push(`${facts.completion_tokens} tokens`);
   if (facts.tokens_per_second) parts.push(`${facts.tokens_per_second.toFixed(1)} tokens/s`);
   if (facts.first_token_ms) parts.push(`first after ${(facts.first_token_ms / 1000).toFixed(2)} s`);
   if (facts.prompt_tokens) parts.push(`prompt ${facts.prompt_tokens}${facts.cached_tokens ? ` (${facts.cached_tokens} cached)` : ""}`);
-  if (finish && finish !== "stop") parts.push(finish === "length" ? "cut at the length limit" : `ended: ${finish}`);
+  if (finish && finish !== "stop") parts.push(finish === "length" ? "cut at the length limit" : `ended: ${plain(finish, 60)}`);
   return parts.join(" \u00b7 ");
 }
 
@@ -38,7 +38,7 @@ function callCard(call, result, give) {
   addText(name, call.name);
   const card = el("div", { class: "call", role: "group", "aria-label": "Tool call" }, el("div", {}, "Calls ", name), shown);
   if (result === undefined && give) {
-    const field = el("textarea", { rows: 2, "aria-label": `Result of ${call.name}`, placeholder: "The result, as text or JSON" });
+    const field = el("textarea", { rows: 2, "aria-label": `Result of ${plain(call.name, 60)}`, placeholder: "The result, as text or JSON" });
     card.append(field, el("div", { class: "row" }, el("button", { type: "button", class: "give", text: "Give this result",
       on: { click: () => give(call.id, field.value) } })));
   }
@@ -80,12 +80,11 @@ export class MessageView {
     const [reasoning, text] = message.role === "assistant" ? splitReasoning(message) : ["", message.content];
     this.thinking.hidden = !reasoning;
     if (reasoning !== this.shownReasoning) {
-      this.reasoning.replaceChildren();
-      addText(this.reasoning, reasoning.trim());
+      growText(this.reasoning, (this.shownReasoning ?? "").trimStart(), reasoning.trimStart());
       this.shownReasoning = reasoning;
     }
     this.refreshBody(text);
-    this.error.textContent = message.error ?? "";
+    this.error.textContent = plain(message.error, 2000);
     this.error.hidden = !message.error;
     if (!busy) this.refreshEnd();
   }
@@ -98,7 +97,7 @@ export class MessageView {
         this.told = 0;
         body.replaceChildren(this.tokens.box);
         body.className = "body";
-        body.blocks = undefined;
+        body.shown = undefined;
       }
       this.tokens.add(message.tokens.slice(this.told));
       this.told = message.tokens.length;
@@ -123,13 +122,15 @@ export class MessageView {
     this.calls.replaceChildren(...(message.calls ?? []).map((call) => callCard(call, results[call.id], actions.give)));
     this.facts.textContent = factLine(message);
     const row = [];
-    if (message.role !== "tool") row.push(this.button("Copy", (event) => this.copy(event.target)));
+    if (message.fork) row.push(this.versions());
+    if (message.role !== "tool") row.push(copyButton(() => message.content));
     if (message.role === "user") row.push(this.button("Edit", () => this.edit()));
-    if (message.role === "user") row.push(this.button("Retry", actions.retry, "Send this message again"));
-    if (message.role === "assistant") row.push(this.button("Regenerate", actions.retry, "Generate this answer again"));
+    if (message.role === "user") row.push(this.button("Retry", actions.retry, "Retry: send this message again"));
+    if (message.role === "assistant") row.push(this.button("Regenerate", actions.retry, "Regenerate this answer"));
     if (message.tokens?.length) {
       row.push(el("button", { type: "button", text: "Tokens", "aria-pressed": String(this.showsTokens), on: { click: () => this.toggle() } }));
     }
+    if (message.role === "assistant") row.push(copyButton(actions.curl, { text: "curl", "aria-label": "curl: copy the request as a command" }));
     row.push(this.facts);
     this.row.replaceChildren(...row);
   }
@@ -139,10 +140,16 @@ export class MessageView {
     this.refresh();
   }
 
-  async copy(button) {
-    await navigator.clipboard.writeText(this.message.content).then(() => { button.textContent = "Copied"; },
-      () => { button.textContent = "Not allowed"; });
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  // Steps through what was said at this place before it was edited or asked again.
+  versions() {
+    const { mine, tails } = this.message.fork;
+    const go = (to, text, label) => {
+      const button = this.button(text, () => this.actions.turn(to), label);
+      button.disabled = to < 0 || to >= tails.length;
+      return button;
+    };
+    return el("span", { class: "versions", role: "group", "aria-label": "Versions" }, go(mine - 1, "\u2039", "Previous version"),
+      ` ${mine + 1} / ${tails.length} `, go(mine + 1, "\u203a", "Next version"));
   }
 
   edit() {

@@ -1,12 +1,20 @@
 // Conversations in the browser's storage; export and import.
+import { kForms, kNames } from "./sampling.js";
+import { isCount, isText } from "./text.js";
 
 const kConversations = "quire.conversations";
 const kImportBytesMax = 20 << 20;
 const kRoles = ["user", "assistant", "tool", "system"];
+const kFacts = ["prompt_tokens", "completion_tokens", "cached_tokens", "tokens_per_second", "first_token_ms"];
+const kDepthMax = 12;     // of versions inside versions
+const kMessagesMax = 5000;  // of a conversation with all its versions
+const kVersionsMax = 50;
+const kPicturesMax = 16;
+const kCallsMax = 128;
 
 const newId = () => crypto.getRandomValues(new Uint32Array(2)).join("-");
 
-export const emptySettings = () => ({ system: "", sampling: {}, logprobs: false, tools: "" });
+export const emptySettings = () => ({ system: "", sampling: {}, logprobs: false, tools: "", form: "", formText: "" });
 
 export function newConversation(settings = emptySettings()) {
   return { id: newId(), title: "New conversation", created: Date.now(), settings: structuredClone(settings), messages: [] };
@@ -33,24 +41,37 @@ export function save(conversations) {
   }
 }
 
-const isText = (value) => typeof value === "string";
 const isPicture = (value) => isText(value) && /^data:image\/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/=]+$/.test(value);
 
-function checkedMessage(from) {
-  if (typeof from !== "object" || from === null || !kRoles.includes(from.role)) return null;
+function checkedCall(call) {
+  if (!isText(call?.id) || !isText(call?.name) || !isText(call?.arguments)) return null;
+  return { id: call.id, name: call.name, arguments: call.arguments };
+}
+
+function checkedMessage(from, room, depth) {
+  if (typeof from !== "object" || from === null || !kRoles.includes(from.role) || room.left-- <= 0) return null;
   const message = { role: from.role, content: isText(from.content) ? from.content : "" };
   for (const key of ["reasoning", "finish", "error", "tool_call_id", "request_id"]) {
     if (isText(from[key])) message[key] = from[key];
   }
-  if (Array.isArray(from.pictures)) message.pictures = from.pictures.filter(isPicture);
-  if (Array.isArray(from.calls)) {
-    message.calls = from.calls.filter((call) => isText(call?.id) && isText(call?.name) && isText(call?.arguments))
-      .map(({ id, name, arguments: given }) => ({ id, name, arguments: given }));
-  }
+  if (Array.isArray(from.pictures)) message.pictures = from.pictures.slice(0, kPicturesMax).filter(isPicture);
+  if (Array.isArray(from.calls)) message.calls = from.calls.slice(0, kCallsMax).map(checkedCall).filter(Boolean);
   if (typeof from.facts === "object" && from.facts !== null) {
-    message.facts = Object.fromEntries(Object.entries(from.facts).filter(([, value]) => Number.isFinite(value)));
+    message.facts = Object.fromEntries(kFacts.filter((name) => isCount(from.facts[name])).map((name) => [name, from.facts[name]]));
   }
+  const fork = checkedFork(from.fork, room, depth);
+  if (fork) message.fork = fork;
   return message;
+}
+
+const checkedList = (list, room, depth) => list.map((message) => checkedMessage(message, room, depth)).filter(Boolean);
+
+// fork: {mine, tails}: the versions from this message on; the shown one's place holds null.
+function checkedFork(fork, room, depth) {
+  if (depth >= kDepthMax || !Array.isArray(fork?.tails) || !Number.isInteger(fork.mine)) return null;
+  if (fork.tails.length < 2 || fork.tails.length > kVersionsMax || fork.tails[fork.mine] !== null) return null;
+  const tails = fork.tails.map((tail, i) => (i === fork.mine ? null : checkedList(Array.isArray(tail) ? tail : [], room, depth + 1)));
+  return tails.every((tail, i) => i === fork.mine || tail.length) ? { mine: fork.mine, tails } : null;
 }
 
 // What was stored or imported, reduced to what the page knows; null when it is no conversation.
@@ -61,14 +82,45 @@ function checked(from) {
   if (isText(from.title)) conversation.title = from.title.slice(0, 120);
   if (Number.isFinite(from.created)) conversation.created = from.created;
   const settings = from.settings ?? {};
-  if (isText(settings.system)) conversation.settings.system = settings.system;
-  if (isText(settings.tools)) conversation.settings.tools = settings.tools;
+  for (const key of ["system", "tools", "formText"]) if (isText(settings[key])) conversation.settings[key] = settings[key];
+  if (kForms.some(([form]) => form === settings.form)) conversation.settings.form = settings.form;
   conversation.settings.logprobs = settings.logprobs === true;
-  for (const [name, value] of Object.entries(settings.sampling ?? {})) {
+  for (const name of kNames) {
+    const value = Object.hasOwn(settings.sampling ?? {}, name) ? settings.sampling[name] : undefined;
     if (isText(value) && value.length < 400) conversation.settings.sampling[name] = value;
   }
-  conversation.messages = from.messages.map(checkedMessage).filter(Boolean);
+  conversation.messages = checkedList(from.messages, { left: kMessagesMax }, 0);
   return conversation;
+}
+
+// Leaves the first `at` messages, keeps what followed as another version, and shows `next` instead.
+export function branch(messages, at, next) {
+  const tail = messages.splice(at);
+  const fork = tail[0]?.fork ?? { mine: 0, tails: [null] };
+  if (tail.length) {
+    delete tail[0].fork;
+    fork.tails[fork.mine] = tail;
+    fork.mine = fork.tails.push(null) - 1;
+    if (fork.tails.length > kVersionsMax) {
+      fork.tails.shift();
+      fork.mine--;
+    }
+    next.fork = fork;
+  }
+  messages.push(next);
+}
+
+// Shows the version `index` from the message at `at` on.
+export function turn(messages, at, index) {
+  const { fork } = messages[at];
+  const tail = messages.splice(at);
+  delete tail[0].fork;
+  fork.tails[fork.mine] = tail;
+  const shown = fork.tails[index];
+  fork.tails[index] = null;
+  fork.mine = index;
+  shown[0].fork = fork;
+  messages.push(...shown);
 }
 
 export function toJson(conversations) {

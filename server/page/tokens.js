@@ -1,9 +1,9 @@
 // An answer as its tokens, coloured by probability; the alternatives show on hover or focus.
 import { el, hideTip, showTip } from "./dom.js";
+import { isText, unseenAsMarks, visible } from "./text.js";
 
 const percent = (logprob) => `${(100 * Math.exp(logprob)).toFixed(logprob > -2.3 ? 1 : 2)} %`;
-const visible = (text) => text.replace(/\n/g, "\u21b5").replace(/\t/g, "\u21e5").replace(/^ | $/g, "\u2423")
-  .replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+const kTopMax = 20;
 
 // The class of a probability: the redder, the less likely.
 function quality(logprob) {
@@ -11,10 +11,17 @@ function quality(logprob) {
   return p < 0.1 ? "q0" : p < 0.3 ? "q1" : p < 0.6 ? "q2" : p < 0.9 ? "q3" : "q4";
 }
 
-// content: the `logprobs.content` of an answer or a chunk.
-export const fromLogprobs = (content) => content.map((entry) => ({
-  text: String(entry.token), logprob: Number(entry.logprob),
-  top: (entry.top_logprobs ?? []).map((other) => [String(other.token), Number(other.logprob)]) }));
+const pair = (text, logprob) => (isText(text) && Number.isFinite(logprob) ? [text, logprob] : null);
+
+// content: the `logprobs.content` of a chat's answer or chunk.
+export const fromLogprobs = (content) => (Array.isArray(content) ? content : []).filter((it) => pair(it?.token, it?.logprob))
+  .map((it) => ({ text: it.token, logprob: it.logprob,
+    top: (it.top_logprobs ?? []).slice(0, kTopMax).map((other) => pair(other?.token, other?.logprob)).filter(Boolean) }));
+
+// The same of a completion: {tokens, token_logprobs, top_logprobs}.
+export const fromCompletion = (it) => (Array.isArray(it?.tokens) ? it.tokens : []).map((text, i) => ({ text, logprob: it.token_logprobs?.[i],
+  top: Object.entries(it.top_logprobs?.[i] ?? {}).slice(0, kTopMax).filter(([, logprob]) => Number.isFinite(logprob)) }))
+  .filter((token) => pair(token.text, token.logprob));
 
 function details(token) {
   const rows = token.top.length ? token.top : [[token.text, token.logprob]];
@@ -31,8 +38,9 @@ const spoken = (token) => `${visible(token.text)}, ${percent(token.logprob)}` + 
 export function tokenView() {
   const box = el("div", { class: "tokens", role: "group", "aria-label": "Tokens with probabilities; use the arrow keys" });
   const tokens = [];
+  const index = new WeakMap();  // element -> its place
   const point = (target) => {
-    const token = tokens[[...box.children].indexOf(target)];
+    const token = tokens[index.get(target)];
     if (token) showTip(target, details(token));
   };
   box.addEventListener("mouseover", (event) => point(event.target));
@@ -41,7 +49,7 @@ export function tokenView() {
   box.addEventListener("focusout", hideTip);
   box.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const next = step && box.children[[...box.children].indexOf(event.target) + step];
+    const next = step && box.children[index.get(event.target) + step];
     if (event.key === "Escape") hideTip();
     if (!next) return;
     event.preventDefault();
@@ -51,9 +59,11 @@ export function tokenView() {
   });
   return { box, add(more) {
     for (const token of more) {
-      const text = token.text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
-      box.append(el("span", { class: quality(token.logprob), text, role: "img", "aria-label": spoken(token),
-        tabindex: tokens.length === 0 ? "0" : "-1" }));
+      const text = unseenAsMarks(token.text);
+      const node = el("span", { class: quality(token.logprob), text, role: "img", "aria-label": spoken(token),
+        tabindex: tokens.length === 0 ? "0" : "-1" });
+      box.append(node);
+      index.set(node, tokens.length);
       tokens.push(token);
     }
   } };

@@ -4,210 +4,32 @@
 Not part of CI (Chromium is large). On Debian:
   apt-get install chromium chromium-driver
   python3 -m venv /tmp/page-venv && /tmp/page-venv/bin/pip install selenium
-  /tmp/page-venv/bin/python tests/clients/page_test.py build/quire [--shots FOLDER] [TestName ...]
---shots keeps screenshots of both views, light and dark, wide and narrow, idle and under 64 streams.
+  /tmp/page-venv/bin/python tests/clients/page_test.py build/quire [--shots FOLDER] [--axe axe.min.js] [NAME ...]
+A NAME picks the tests whose name holds it. --shots keeps screenshots; --axe runs axe-core (it lies in the wheel of
+axe-playwright-python).
 
-How it knows: the server's own /v1/requests and /v1/engine/live say what the page must show; hostile
-answers come from a small server of the test's own, which passes the page's files through and makes
-the answers up, so each is known to the byte.
+How it knows: the server's own API says what the page must show; other answers come from a small server of the tests'
+own, which passes the page's files through and makes the answers up, so each is known to the byte.
 """
-import argparse
-import contextlib
-import http.server
 import json
 import pathlib
-import socket
+import shutil
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-import unittest
-import urllib.error
-import urllib.request
 
-from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.chrome.service import Service
+import page_access_test
+import page_driver
+import page_engine_test
+import page_hostile_test
+from page_driver import ROOT, PageCase, PrefixProxy, Quire, ScriptedServer, fetch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEY = "sesame-42"
-HOSTILE = [
-    "<script>window.owned=1</script>",
-    "<img src=x onerror=\"window.owned=2\">",
-    "<svg onload=window.owned=3><a href='javascript:window.owned=4'>x</a></svg>",
-    "[click](javascript:window.owned=5) [data](data:text/html,<script>window.owned=6</script>)",
-    "[v](vbscript:x) [j](JaVaScRiPt:window.owned=7) [n](java\nscript:alert(1)) [f](file:///etc/passwd)",
-    "![i](http://127.0.0.1:9/beacon.png) <iframe src=//127.0.0.1:9></iframe>",
-    "[quote](https://example.com/\"onmouseover=\"window.owned=8)",
-    "```html\n<script>window.owned=9</script>\n```\n~~~\nnever closed <b>x</b>",
-    "| a | b |\n|---|---|\n| <script>window.owned=10</script> | [x](javascript:1) |",
-    "**bold *mixed** up* `code ``` ~~x",
-    "\u202etxt.exe\u202c and \u2066isolated",
-    "# <u>head</u>\n> <script>window.owned=11</script>\n- <form action=//x><input></form>",
-    "x" * 20000,
-    "*" * 6000 + "[" * 6000 + "`" * 6000,
-    "> " * 3000 + "deep",
-    "</div></main></body><style>*{display:none}</style>",
-]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def quire(binary, *flags):
-    port = free_port()
-    process = subprocess.Popen([binary, "serve", "--model", str(ROOT / "demo"), "--port", str(port),
-                                "--kv-cache-memory", "24M", *flags],
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("quire: ready on "), line
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def fetch(url, key=None, method="GET", body=None):
-    headers = {"Content-Type": "application/json"}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=30) as answer:
-        return json.loads(answer.read() or b"null")
-
-
-class ScriptedServer(http.server.ThreadingHTTPServer):
-    """The page's files from a real server, answers of the test's own making."""
-
-    def __init__(self, upstream):
-        super().__init__(("127.0.0.1", 0), ScriptedHandler)
-        self.upstream, self.script, self.bodies = upstream, [], []
-        self.capabilities = []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class ScriptedHandler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def send(self, status, kind, body, headers=()):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        if self.path == "/v1/models":
-            model = {"id": "scripted", "object": "model", "capabilities": self.server.capabilities}
-            return self.send(200, "application/json", json.dumps({"data": [model]}).encode())
-        try:
-            with urllib.request.urlopen(self.server.upstream + self.path, timeout=10) as answer:
-                keep = [(k, v) for k, v in answer.headers.items()
-                        if k.lower() in ("content-security-policy", "x-content-type-options")]
-                return self.send(200, answer.headers["Content-Type"], answer.read(), keep)
-        except urllib.error.HTTPError as error:
-            return self.send(error.code, "text/plain", b"")
-
-    def do_POST(self):
-        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        deltas = self.server.script.pop(0)
-        events = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
-        events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-        body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
-        self.send(200, "text/event-stream", body.encode())
-
-
-class PageTest(unittest.TestCase):
-    binary = shots = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.stack = contextlib.ExitStack()
-        cls.url = cls.stack.enter_context(quire(cls.binary))
-        options = webdriver.ChromeOptions()
-        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        cls.folder = cls.stack.enter_context(tempfile.TemporaryDirectory())
-        options.add_experimental_option("prefs", {"download.default_directory": cls.folder})
-        cls.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
-        cls.stack.callback(cls.driver.quit)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.stack.close()
-
-    def setUp(self):
-        self.size(1280, 900)
-        self.open(self.url)
-
-    def tearDown(self):
-        severe = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
-        wanted = getattr(self, "expected_errors", ())
-        self.assertEqual([line for line in severe if not any(part in line for part in wanted)], [])
-
-    # --- hands and eyes
-
-    def size(self, width, height):
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                    {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
-
-    def open(self, url, view="chat", theme=None):
-        self.driver.get(url + "/")
-        self.driver.execute_script("localStorage.clear()")
-        if theme:
-            self.driver.execute_script("localStorage.setItem('quire.theme', arguments[0])", theme)
-        self.driver.execute_script("localStorage.setItem('quire.view', arguments[0])", view)
-        self.driver.get(url + "/?" + str(time.time()))
-        self.until(lambda: self.id("model").text or self.id("key").is_displayed())
-
-    def id(self, name):
-        return self.driver.find_element(By.ID, name)
-
-    def all(self, selector):
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def until(self, condition, seconds=60):
-        return WebDriverWait(self.driver, seconds, 0.05, [StaleElementReferenceException]).until(lambda _: condition())
-
-    def idle(self):
-        return not self.id("stop").is_displayed() and not self.all(".message.busy")
-
-    def say(self, text, wait=True):
-        self.id("input").send_keys(text, Keys.ENTER)
-        if wait:
-            self.until(lambda: len(self.all(".message.assistant")) and self.idle())
-
-    def settings(self, **values):
-        self.id("settings-open").click()
-        for name, value in values.items():
-            field = self.id(f"set-{name}")
-            if field.get_attribute("type") == "checkbox":
-                if field.is_selected() != value:
-                    field.click()
-            else:
-                self.driver.execute_script("arguments[0].value = arguments[1];"
-                                           "arguments[0].dispatchEvent(new Event('input'))", field, str(value))
-        self.all("#settings button.primary")[0].click()
-
-    def answers(self):
-        return [node.text for node in self.all(".message.assistant .body")]
-
-    # --- chat
-
+class ChatTest(PageCase):
     def test_chat_streams_and_equals_the_api(self):
         self.settings(temperature=0, max_tokens=40, system="Be brief.")
         self.say("What is continuous batching?")
@@ -217,13 +39,11 @@ class PageTest(unittest.TestCase):
         expected = fetch(self.url + "/v1/chat/completions", method="POST", body=body)
         self.assertEqual(" ".join(self.answers()[0].split()),
                          " ".join(expected["choices"][0]["message"]["content"].split()))
-        self.assertIn(f"{expected['usage']['completion_tokens']} tokens", self.all(".facts")[-1].text)
+        self.assertIn(f"{expected['usage']['completion_tokens']} tokens", self.all("#thread .facts")[-1].text)
         self.assertIn("temperature 0", self.id("settings-summary").text)
 
     def test_stop_ends_the_request_in_the_server(self):
-        self.settings(max_tokens=3000)
-        self.driver.execute_script("window.scrollTo(0, 0)")
-        self.settings(tools="")
+        self.settings(max_tokens=3000, min_tokens=3000)
         self.say("Tell me a very long story.", wait=False)
         self.until(lambda: self.id("stop").is_displayed())
         self.id("stop").click()
@@ -243,10 +63,10 @@ class PageTest(unittest.TestCase):
         self.until(lambda: len(self.all(".message")) == 2 and self.idle())
         self.assertEqual(self.all(".message.user .body")[0].text, "changed")
         first = self.answers()[0]
-        self.all(".message.assistant button[aria-label^='Generate']")[0].click()
+        self.all(".message.assistant button[aria-label^='Regenerate']")[0].click()
         self.until(lambda: self.idle() and len(self.all(".message")) == 2)
         self.assertEqual(self.answers()[0], first, "greedy: the same bytes again")
-        self.all(".message.user button[aria-label='Send this message again']")[0].click()
+        self.all(".message.user button[aria-label^='Retry']")[0].click()
         self.until(lambda: self.idle() and len(self.all(".message")) == 2)
         self.assertEqual(self.answers()[0], first)
 
@@ -286,8 +106,8 @@ class PageTest(unittest.TestCase):
 
     def test_a_key_is_asked_for_and_kept(self):
         self.expected_errors = ("401",)
-        with quire(self.binary, "--api-key", KEY) as url:
-            self.open(url)
+        with Quire(self.binary, "--api-key", KEY) as server:
+            self.open(server.url)
             self.until(lambda: self.id("key").is_displayed())
             self.id("key-input").send_keys("wrong", Keys.ENTER)
             self.until(lambda: not self.id("key").get_attribute("open") or self.id("key-input").get_attribute("value") == "wrong")
@@ -301,38 +121,6 @@ class PageTest(unittest.TestCase):
             self.driver.find_element(By.CSS_SELECTOR, "[data-view=engine]").click()
             self.until(lambda: "Running" in self.id("tiles").text)
             self.driver.execute_script("localStorage.clear()")
-
-    # --- what only a scripted server can say
-
-    def test_hostile_answers_stay_text(self):
-        server = ScriptedServer(self.url)
-        self.open(server.url)
-        for text in HOSTILE:
-            self.id("new-chat").click()
-            half = len(text) // 2
-            server.script = [[{"content": text[:half]}, {"reasoning_content": text[:500]}, {"content": text[half:]}]]
-            self.say("x")
-            time.sleep(0.1)
-            self.assertIsNone(self.driver.execute_script("return window.owned ?? null"), text[:60])
-            found = self.driver.execute_script(
-                "return [...document.querySelectorAll('#thread *')].map(n => [n.tagName.toLowerCase(),"
-                " [...n.attributes].map(a => a.name + '=' + a.value)])")
-            for tag, attributes in found:
-                self.assertNotIn(tag, ("script", "img", "iframe", "svg", "form", "style", "object", "embed", "input"))
-                for attribute in attributes:
-                    self.assertFalse(attribute.startswith("on"), attribute[:80])
-                    self.assertFalse(attribute.startswith("src="), attribute[:80])
-                    if attribute.startswith("href="):
-                        self.assertRegex(attribute, "^href=https?://")
-                if tag == "a":
-                    self.assertIn("rel=noopener noreferrer nofollow", attributes)
-            shown = self.driver.execute_script("return document.querySelector('.message.assistant .body').textContent")
-            for word in ("owned", "txt.exe", "xxxxx", "deep", "never closed"):
-                if word in text and "(" not in text:
-                    self.assertIn(word, shown)
-            self.assertNotRegex(shown, "[\u202a-\u202e\u2066-\u2069]")
-            width = self.driver.execute_script("return document.documentElement.scrollWidth")
-            self.assertLessEqual(width, 1280, "a long line must not widen the page")
 
     def test_markdown_is_rendered(self):
         server = ScriptedServer(self.url)
@@ -390,9 +178,11 @@ class PageTest(unittest.TestCase):
                          [("tool", "call_0", "rain"), ("tool", "call_1", "sun")])
 
     def test_images_where_the_model_takes_them(self):
+        (model,) = fetch(self.url + "/v1/models")["data"]
+        self.assertNotIn("vision", model["capabilities"])
         self.assertFalse(self.id("attach").is_displayed(), "the demo model reads text alone")
         server = ScriptedServer(self.url)
-        server.capabilities = ["completion", "vision"]
+        server.model["capabilities"] += ["vision"]
         self.open(server.url)
         self.until(lambda: self.id("attach").is_displayed())
         picture = pathlib.Path(self.folder) / "dot.png"
@@ -405,133 +195,173 @@ class PageTest(unittest.TestCase):
         self.assertEqual([part["type"] for part in content], ["text", "image_url"])
         self.assertTrue(content[1]["image_url"]["url"].startswith("data:image/png;base64,"))
 
-    # --- engine
+    def test_what_was_edited_away_can_be_turned_back_to(self):
+        server = ScriptedServer(self.url)
+        self.open(server.url)
+        server.script = [[{"content": f"answer {i}"}] for i in range(5)]
+        self.say("first")
+        self.say("second")
+        self.button("Regenerate", self.all(".message.assistant")[0]).click()
+        self.until(lambda: self.answers() == ["answer 2"])
+        self.say("third")
+        self.assertEqual([m["content"] for m in server.bodies[3]["messages"]], ["first", "answer 2", "third"])
+        turn = lambda label, i=0: self.all(f".versions button[aria-label='{label} version']")[i].click()
+        turn("Previous")
+        self.assertEqual(self.answers(), ["answer 0", "answer 1"])
+        self.assertEqual(self.all(".versions")[0].text, "\u2039 1 / 2 \u203a")
+        self.driver.refresh()
+        self.until(lambda: self.answers() == ["answer 0", "answer 1"])
+        turn("Next")
+        self.until(lambda: self.answers() == ["answer 2", "answer 3"])
+        self.button("Edit", self.all(".message.user")[0]).click()
+        self.all(".message.user textarea")[0].send_keys(" changed")
+        self.button("Send edited").click()
+        self.until(lambda: self.answers() == ["answer 4"])
+        turn("Previous")
+        self.assertEqual(self.answers(), ["answer 2", "answer 3"], "versions inside versions")
 
-    def load(self, requests=400, streams=64, tokens=120):
-        return subprocess.Popen([self.binary, "bench", "serve", "--url", self.url, "--requests", str(requests), "--concurrency",
-                                 str(streams), "--input-tokens", "160", "--shared-prefix-tokens", "64", "--output-tokens",
-                                 str(tokens)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def test_search_among_conversations(self):
+        server = ScriptedServer(self.url)
+        self.open(server.url)
+        server.script = [[{"content": text}] for text in ("a zebra", "an ape", "a whale")]
+        for title in ("stripes", "trees", "seas"):
+            self.id("new-chat").click()
+            self.say(title)
+        titles = lambda: [node.text for node in self.all("#conversation-list li button:first-child")]
+        self.assertEqual(titles(), ["seas", "trees", "stripes"])
+        self.id("search").send_keys("ZEBRA")
+        self.assertEqual(titles(), ["stripes"])
+        self.assertEqual(self.id("search-note").text, "1 of 3 conversations")
 
-    def test_engine_under_load_and_cancel(self):
-        self.open(self.url, "engine")
+    def test_the_form_of_an_answer_is_kept_by_the_real_server(self):
+        self.settings(form="choice", **{"form-text": "maple\noak"}, max_tokens=20)
+        self.say("Which tree?")
+        self.assertIn(self.answers()[0], ("maple", "oak"))
+        self.id("new-chat").click()
+        self.settings(form="json_schema", **{"form-text": json.dumps({"type": "object", "properties": {"n": {"enum": [7]}},
+                                                                      "required": ["n"], "additionalProperties": False})}, max_tokens=60)
+        self.say("A number?")
+        self.assertEqual(json.loads(self.answers()[0]), {"n": 7})
+        self.assertIn("json by a schema", self.id("settings-summary").text)
+
+    def test_settings_are_those_that_the_server_takes(self):
+        described = fetch(self.url + "/openapi.json")["components"]["schemas"]["V1ChatCompletionsRequest"]["properties"]
+        usual = fetch(self.url + "/props")["default_generation_settings"]["params"]
+        self.id("settings-open").click()
+        for field in self.all("#sampling input"):
+            name = field.get_attribute("id").removeprefix("set-")
+            self.assertIn(name, described)
+            self.assertEqual(field.get_attribute("placeholder"), f"{usual[name]:g}" if name in usual else "", name)
+            if "maximum" in described[name]:
+                self.assertLessEqual(float(field.get_attribute("max")), described[name]["maximum"])
+        server = ScriptedServer(self.url)
+        del described["min_p"]
+        described["typical_p"] = {"enum": [None, 1]}
+        server.overrides["/openapi.json"] = {"components": {"schemas": {"V1ChatCompletionsRequest": {"properties": described}}}}
+        self.open(server.url)
+        self.id("settings-open").click()
+        self.until(lambda: not self.id("set-min_p").is_displayed() and not self.id("set-typical_p").is_displayed())
+        self.assertTrue(self.id("set-top_p").is_displayed())
+
+    def test_the_command_asks_the_same(self):
+        self.settings(temperature=0, max_tokens=6, system="It's \"so\"")
+        self.say("What's $HOME?")
+        self.driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+        self.button("curl", self.all(".message.assistant")[0]).click()
+        command = self.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+        said = subprocess.run(["bash", "-c", command.replace("curl -N", "curl -s -N")], capture_output=True, text=True, check=True).stdout
+        parts = [json.loads(line[6:]) for line in said.splitlines() if line.startswith("data: {")]
+        text = "".join(choice["delta"].get("content") or "" for part in parts for choice in part["choices"])
+        self.assertEqual(text.split(), self.answers()[0].split())
+
+    def test_workbench_continues_and_compares(self):
+        self.open(self.url, "bench")
+        self.fill("bench-prompt", "Once upon a time")
+        self.fill("side-0-temperature", 0)
+        self.fill("side-0-max_tokens", 24)
+        self.id("bench-run").click()
+        self.until(lambda: "24 tokens" in self.all(".side .facts")[0].text)
+        body = {"prompt": "Once upon a time", "temperature": 0, "max_tokens": 24, "seed": 1, "logprobs": 5}
+        (choice,) = fetch(self.url + "/v1/completions", method="POST", body=body)["choices"]
+        shown = [node.get_property("textContent") for node in self.all(".side .tokens span")]
+        self.assertEqual(shown, choice["logprobs"]["tokens"])
+        first = self.all(".side .tokens span")[0].get_attribute("aria-label")
+        percent = 100 * 2.718281828459045 ** choice["logprobs"]["token_logprobs"][0]
+        self.assertAlmostEqual(float(first.split(", ")[-1].split(" %")[0].split()[-1]), percent, delta=0.06)
+
+        self.id("bench-compare").click()
+        for name, value in (("temperature", 0), ("max_tokens", 24)):
+            self.fill(f"side-1-{name}", value)
+        self.id("bench-run").click()
+        self.until(lambda: self.id("bench-result").text == "Both answers are the same, byte for byte.")
+        self.fill("side-1-temperature", 2)
+        self.fill("side-1-seed", 5)
+        self.id("bench-run").click()
+        self.until(lambda: "differ" in self.id("bench-result").text)
+
+    def test_workbench_fills_gaps_where_the_model_can(self):
+        self.open(self.url, "bench")
+        self.assertEqual(self.id("bench-fill").is_enabled(), "insert" in fetch(self.url + "/v1/models")["data"][0]["capabilities"])
+        server = ScriptedServer(self.url)
+        server.model["capabilities"] = ["completion", "insert"]
+        self.open(server.url, "bench")
+        self.until(lambda: self.id("bench-fill").is_enabled())
+        self.id("bench-fill").click()
+        self.fill("bench-prompt", "def f(")
+        self.fill("bench-suffix", "return x")
+        server.script = [[{"content": "x): "}]]
+        self.id("bench-run").click()
+        self.until(lambda: self.all(".reply")[0].text.rstrip() == "x):")
+        self.assertEqual((server.bodies[0]["prompt"], server.bodies[0]["suffix"]), ("def f(", "return x"))
+
+    def test_a_model_without_a_chat_template(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in (ROOT / "demo").iterdir():
+                if path.is_file() and path.name != "chat_template.jinja":
+                    shutil.copy(path, folder)
+            config = pathlib.Path(folder) / "tokenizer_config.json"
+            config.write_text(json.dumps({k: v for k, v in json.loads(config.read_text()).items() if k != "chat_template"}))
+            with Quire(self.binary, model=folder) as server:
+                self.open(server.url)
+                self.until(lambda: self.id("bench-prompt").is_displayed())
+                self.assertFalse(self.id("bench-chat").is_enabled())
+                self.fill("bench-prompt", "Once")
+                self.fill("side-0-max_tokens", 5)
+                self.id("bench-run").click()
+                self.until(lambda: self.all(".reply")[0].text)
+                self.all("[data-view=chat]")[0].click()
+                self.assertIn("no chat template", self.id("no-chat").text)
+                self.assertFalse(self.id("input").is_enabled())
+
+    def test_a_server_that_dies_is_told_and_comes_back(self):
+        self.expected_errors = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE")
+        with Quire(self.binary) as server:
+            self.open(server.url)
+            self.settings(max_tokens=3000, min_tokens=3000)
+            self.say("Tell me a story.", wait=False)
+            self.until(lambda: self.answers() and self.answers()[0])
+            server.kill()
+            self.until(self.idle)
+            self.assertTrue(self.all(".message.assistant .error")[0].text)
+            self.assertTrue(self.answers()[0], "what had come stays")
+            self.until(lambda: "cannot be reached" in self.id("health").text, 30)
+            with Quire(self.binary, port=server.url.split(":")[-1]):
+                self.until(lambda: self.id("health").text == "ready", 30)
+                self.settings(max_tokens=4, min_tokens="")
+                self.button("Regenerate").click()
+                self.until(lambda: self.idle() and not self.all(".message.assistant .error")[0].is_displayed())
+
+    def test_behind_a_path_prefix(self):
+        proxy = PrefixProxy(self.url, "/models/quire")
+        self.open(proxy.url)
+        self.settings(temperature=0, max_tokens=6)
+        self.say("hello")
+        self.assertTrue(self.answers()[0])
+        self.all("[data-view=engine]")[0].click()
         self.until(lambda: "Running" in self.id("tiles").text)
-        load = self.load()
-        try:
-            self.until(lambda: len(self.all("#request-rows tr")) > 20)
-            self.until(lambda: "Guess 1" in self.id("drafts").text and len(self.all("#tree rect")) > 3)
-            painted = self.driver.execute_script(
-                "return ['batch', 'steps', 'bandwidth'].map(id => { const c = document.getElementById(id);"
-                " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-                " const s = new Set(); for (let i = 0; i < d.length; i += 4) s.add(d[i] << 16 | d[i+1] << 8 | d[i+2]); return s.size; })")
-            self.assertTrue(all(colours >= 3 for colours in painted), painted)
-            self.assertRegex(self.id("pools").text, r"\d+ in all, [1-9]\d* held")
-        finally:
-            load.terminate()
-            load.wait()
-        self.until(lambda: fetch(self.url + "/v1/engine/live")["requests_total"] == 0, 30)
-        threading.Thread(target=lambda: self.long_request("to-be-cancelled"), daemon=True).start()
-        button = self.until(lambda: self.all("button[aria-label='Cancel request to-be-cancelled']"))[0]
-        button.click()
-        self.until(lambda: not fetch(self.url + "/v1/engine/live")["requests_total"])
-        self.until(lambda: "was cancelled" in self.id("announce").get_attribute("textContent"))
-
-    def long_request(self, name):
-        request = urllib.request.Request(self.url + "/v1/completions", json.dumps(
-            {"prompt": "Once", "max_tokens": 3500, "ignore_eos": True}).encode(),
-            {"Content-Type": "application/json", "X-Request-Id": name})
-        with contextlib.suppress(urllib.error.URLError):
-            urllib.request.urlopen(request, timeout=60).read()
-
-    def test_nobody_is_asked_while_nobody_watches(self):
-        opened = "return performance.getEntriesByType('resource').filter(e => e.name.includes('engine/live')).length"
-        time.sleep(1)
-        self.assertEqual(self.driver.execute_script(opened), 0, "the chat view alone does not watch")
-
-    # --- everybody
-
-    def test_names_roles_and_focus(self):
-        for view in ("chat", "engine"):
-            self.open(self.url, view)
-            nameless = self.driver.execute_script(
-                "return [...document.querySelectorAll('button, input, select, textarea, canvas, dialog, table, [role=img]')]"
-                ".filter(n => n.checkVisibility()).filter(n => !(n.textContent.trim() || n.getAttribute('aria-label')"
-                " || n.labels?.length || n.getAttribute('aria-labelledby') || n.tagName === 'TABLE')).map(n => n.outerHTML.slice(0, 90))")
-            self.assertEqual(nameless, [])
-        self.open(self.url)
-        order = []
-        self.driver.execute_script("document.body.focus()")
-        for _ in range(16):
-            webdriver.ActionChains(self.driver).send_keys(Keys.TAB).perform()
-            order.append(self.driver.switch_to.active_element.get_attribute("id") or "-")
-        self.assertLess(order.index("key-open"), order.index("input"))
-        self.assertLess(order.index("input"), order.index("settings-open"))
-
-    def test_contrast_of_text(self):
-        """WCAG 2: 4.5 to 1 for text, from the computed colours."""
-        script = """
-          const lum = c => { const v = c.map(x => { x /= 255; return x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4; });
-            return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
-          const parse = s => s.match(/[\\d.]+/g).map(Number);
-          const ground = n => { for (; n; n = n.parentElement) { const c = parse(getComputedStyle(n).backgroundColor);
-            if (c.length < 4 || c[3] === 1) return c.slice(0, 3); } return [255, 255, 255]; };
-          const bad = [];
-          for (const n of document.querySelectorAll('body *')) {
-            if (!n.checkVisibility() || n.closest('svg') || n.disabled) continue;
-            if (![...n.childNodes].some(c => c.nodeType === 3 && c.data.trim())) continue;
-            const a = lum(parse(getComputedStyle(n).color).slice(0, 3)), b = lum(ground(n));
-            const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-            if (ratio < 4.5) bad.push([ratio.toFixed(2), n.tagName, n.className, n.textContent.slice(0, 30)]);
-          }
-          return bad;"""
-        for theme in ("light", "dark"):
-            for view in ("chat", "engine"):
-                self.open(self.url, view, theme)
-                if view == "chat":
-                    self.settings(max_tokens=4, logprobs=True)
-                    self.say("x")
-                else:
-                    self.until(lambda: "Running" in self.id("tiles").text)
-                self.assertEqual(self.driver.execute_script(script), [], f"{theme} {view}")
-
-    def test_fits_and_switches_colours(self):
-        for width in (1500, 1000, 390):
-            self.size(width, 800)
-            for view in ("chat", "engine"):
-                self.open(self.url, view)
-                got = self.driver.execute_script("return document.documentElement.scrollWidth")
-                self.assertLessEqual(got, width, f"{view} at {width}")
-        colour = lambda: self.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
-        Select(self.id("theme")).select_by_value("light")
-        light = colour()
-        Select(self.id("theme")).select_by_value("dark")
-        self.assertNotEqual(colour(), light)
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "light"}]})
-        Select(self.id("theme")).select_by_value("auto")
-        self.assertEqual(colour(), light)
-
-    def test_zz_screenshots(self):
-        if not self.shots:
-            self.skipTest("no --shots FOLDER")
-        folder = pathlib.Path(self.shots)
-        folder.mkdir(parents=True, exist_ok=True)
-        for state in ("idle", "load"):
-            load = self.load(requests=4000) if state == "load" else None
-            for theme in ("light", "dark"):
-                for name, width, height in (("wide", 1280, 1900), ("narrow", 390, 2400)):
-                    self.size(width, height)
-                    self.open(self.url, "engine", theme)
-                    self.until(lambda: "Running" in self.id("tiles").text)
-                    time.sleep(5 if load else 1)
-                    self.driver.save_screenshot(str(folder / f"engine-{state}-{theme}-{name}.png"))
-            if load:
-                load.terminate()
-                load.wait()
+        self.assertEqual([path for path in proxy.strangers if path != "/favicon.ico"], [])
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("binary")
-    parser.add_argument("--shots")
-    arguments, rest = parser.parse_known_args()
-    PageTest.binary, PageTest.shots = str(pathlib.Path(arguments.binary).resolve()), arguments.shots
-    unittest.main(argv=[sys.argv[0], *[name if "." in name or name.startswith("-") else f"PageTest.{name}" for name in rest]])
+    import page_test
+    page_driver.main(page_test, page_hostile_test, page_access_test, page_engine_test)

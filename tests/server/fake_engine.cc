@@ -110,6 +110,7 @@ std::string fake_text(std::string_view prompt, int choice, std::int64_t count) {
 
 FakeEngine::FakeEngine(const FakeEngineOptions& options) : options_(options) {
   card_.family = "fake";
+  card_.media = options.media;
   card_.folder = "/models/fake";
   card_.context_max = options.context_max;
   card_.vocab = ByteTokenizer::kVocab;

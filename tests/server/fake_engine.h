@@ -44,6 +44,7 @@ struct FakeEngineOptions {
   int prefill_steps = 1;  // steps from being scheduled to the first token
   // Tokens end with EOS after so many, when the request allows it; 0: never.
   int natural_length = 0;
+  std::vector<std::string> media;  // of the card
 };
 
 // The token of choice `choice` at `position` behind `prompt`: a lower-case letter or a space.

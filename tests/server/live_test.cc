@@ -33,6 +33,7 @@ TEST(LiveJson, TellsWhatTheViewHolds) {
   step.facts.forward = from_seconds(0.001);
   step.facts.context_tokens = 1000;
   step.shares = {{41, 1, 0, 0, false}, {42, 16, 0, 0, true}, {43, 4, 3, 2, false}};
+  step.preempted = {44};
   view.steps.push_back(step);
   engine::RequestView request;
   request.id = 41;
@@ -54,6 +55,7 @@ TEST(LiveJson, TellsWhatTheViewHolds) {
   // 3 MB of weights and 1 MB of keys and values in a millisecond.
   EXPECT_EQ(body["steps"][0]["gbps"], 4.0);
   EXPECT_EQ(body["steps"][0]["shares"], Json::parse("[41,1,0,0, 42,-16,0,0, 43,4,3,2]"));
+  EXPECT_EQ(body["steps"][0]["preempted"], Json::parse("[44]"));
   EXPECT_EQ(body["requests"][0]["request_id"], "name-41");
   EXPECT_EQ(body["requests"][0]["pages"], Json::parse("[4,2,9,1]"));
   EXPECT_EQ(body["requests"][0]["arrival"], 1500.0);

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "server/info_endpoints.h"
 #include "server/page_assets.h"
 #include "tests/server/test_server.h"
 
@@ -108,6 +109,32 @@ TEST(Page, IsNotSentAgainToThoseWhoHaveIt) {
   EXPECT_EQ(answer.field("ETag"), tag);
   EXPECT_EQ(get_with(server.port(), "/", "If-None-Match: \"other\"\r\n").status, 200);
   EXPECT_NE(get_with(server.port(), "/", "Accept-Encoding: gzip\r\n").field("ETag"), tag);
+}
+
+// What the page offers follows from this list, so it must be of the model that is loaded.
+TEST(Page, CapabilitiesAreThoseOfTheLoadedModel) {
+  const auto named = [](const Backend& backend) {
+    const HttpResponse answer = models_answer(backend, 1);
+    return parse_json(answer.body).value()["data"][0]["capabilities"];
+  };
+  FakeEngine engine({});
+  Backend backend = fake_backend(engine);
+  EXPECT_EQ(named(backend), Json::parse(R"(["completion", "chat"])"));
+  const text::ToolFormat& format = text::tool_formats().front();
+  backend.answer_format.tools = &format;
+  EXPECT_EQ(named(backend), Json::parse(R"(["completion", "chat", "tools"])"));
+  backend.render_chat = nullptr;
+  EXPECT_EQ(named(backend), Json::parse(R"(["completion"])")) << "no template, no chat, no tools";
+  backend.pooling.embedding = EmbeddingSetup{};
+  EXPECT_EQ(named(backend), Json::parse(R"(["completion", "embedding"])"));
+
+  FakeEngineOptions seeing;
+  seeing.media = {"image"};
+  FakeEngine other(seeing);
+  EXPECT_EQ(named(fake_backend(other)), Json::parse(R"(["completion", "chat", "vision"])"));
+  const HttpResponse props = props_answer(fake_backend(other), Settings{});
+  EXPECT_EQ(parse_json(props.body).value()["modalities"],
+            Json::parse(R"({"vision": true, "audio": false})"));
 }
 
 TEST(Page, OtherFilesAndMethodsAreRefused) {
