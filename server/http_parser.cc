@@ -362,7 +362,11 @@ std::size_t HttpParser::feed_head(std::string_view bytes) {
 
 void HttpParser::finish_head() {
   if (auto good = check_lines(pending_); !good) return refuse(good.error());
-  grammar_->take(pending_);
+  const std::size_t used = grammar_->take(pending_);
+  // Beast would wait for the rest of a line that is too short, and take it from behind the section.
+  if (!grammar_->failure() && (used != pending_.size() || !grammar_->is_header_done())) {
+    return refuse({400, "malformed request line"});
+  }
   pending_.clear();
   state_ = State::kBody;
   settle();

@@ -111,6 +111,7 @@ std::vector<Case> refused_heads() {
       {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505},
       {"HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
       {"no version", "GET /\r\nHost: a\r\n\r\n", 400},
+      {"version cut short", "GET / HTT\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"bad method", "G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"leading CR LF", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
   };
