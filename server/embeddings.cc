@@ -140,7 +140,8 @@ tl::expected<void, ApiError> check_fits(std::size_t tokens, const Backend& backe
   if (static_cast<std::int64_t>(tokens) <= limit) return {};
   return tl::unexpected(
       ApiError{kContextLength,
-               fmt::format("{} has {} tokens, the model's context is {}", param, tokens, limit),
+               fmt::format("this model's maximum context length is {} tokens, but {} has {}", limit,
+                           param, tokens),
                param,
                {{"n_prompt_tokens", static_cast<std::int64_t>(tokens)}, {"n_ctx", limit}}});
 }

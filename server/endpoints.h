@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "server/request_fields.h"
 
@@ -20,10 +21,13 @@ struct EndpointSpec {
   std::string_view path;    // a final {id} takes the rest of the path
   std::string_view group;
   std::string_view summary;
-  Endpoint body = kNoBody;  // whose rows of the field table describe the JSON body
-  unsigned traits = 0;      // of EndpointTrait
+  Endpoint body = kNoBody;     // whose rows of the field table describe the JSON body
+  unsigned traits = 0;         // of EndpointTrait
+  std::string_view also = {};  // other paths of the same endpoint, separated by spaces
 };
 
 std::span<const EndpointSpec> endpoint_specs();
+
+std::vector<std::string_view> other_paths(const EndpointSpec& spec);
 
 }  // namespace quire::server

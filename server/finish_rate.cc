@@ -33,6 +33,20 @@ double FinishRate::seconds_until(const Excess& excess, Time now) const {
   return seconds;
 }
 
+double seconds_until_freed(std::vector<Outlook> running, const Excess& excess) {
+  std::sort(running.begin(), running.end(),
+            [](const Outlook& a, const Outlook& b) { return a.seconds_left < b.seconds_left; });
+  Excess freed;
+  for (const Outlook& request : running) {
+    freed.choices += request.leaves.choices;
+    freed.prompt_tokens += request.leaves.prompt_tokens;
+    if (freed.choices >= excess.choices && freed.prompt_tokens >= excess.prompt_tokens) {
+      return request.seconds_left;
+    }
+  }
+  return running.empty() ? 0 : running.back().seconds_left;
+}
+
 int retry_after_seconds(double seconds) {
   constexpr double kMost = 60;
   return static_cast<int>(std::ceil(std::clamp(seconds, 1.0, kMost)));

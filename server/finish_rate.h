@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -34,6 +35,16 @@ class FinishRate {
   std::array<Finish, kKept> finishes_{};
   std::size_t count_ = 0;
 };
+
+// A request at work: when it must have ended, and what leaves with it.
+struct Outlook {
+  double seconds_left = 0;
+  Excess leaves = {};
+};
+
+// Seconds until so much has left, if every request goes on to its limit; the last of them where
+// that is never enough.
+double seconds_until_freed(std::vector<Outlook> running, const Excess& excess);
 
 // Seconds for the Retry-After field: rounded up, at least 1, at most 60 (clients give up above).
 int retry_after_seconds(double seconds);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -90,6 +89,8 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   const ExchangePtr& exchange() const { return exchange_; }
   // Any thread.
   Json describe(Time now) const;
+  // At its own pace, which is unknown before its second token: then at step_seconds a token.
+  Outlook outlook(Time now, double step_seconds) const;
   // I/O thread.
   void fail(const ApiError& error);
 
@@ -119,6 +120,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   std::vector<engine::RequestId> ids_;
   std::deque<Held> held_;  // came before begin(), or while the client was slow
   std::atomic<std::int64_t> generated_{0};
+  std::atomic<Time> first_token_at_{Time::zero()};
   std::size_t finished_ = 0;
   bool begun_ = false;
   bool answered_ = false;
@@ -135,7 +137,7 @@ tl::expected<void, ApiError> GenerationTask::submit() {
     auto id = engine_.submit(std::move(plan_.prompts[i].request), std::move(sink));
     if (!id) {
       return tl::unexpected(
-          service_.refusal(id.error(), {plan_.n, plan_.prompts[i].prompt_tokens}));
+          service_.refusal(id.error(), {plan_.n, plan_.prompts[i].prompt_tokens}, this));
     }
     ids_.push_back(*id);
     service_.own(this, *id);
@@ -179,6 +181,22 @@ Json GenerationTask::describe(Time now) const {
   return out;
 }
 
+Outlook GenerationTask::outlook(Time now, double step_seconds) const {
+  Outlook out;
+  out.leaves.choices = static_cast<std::int64_t>(choices_.size());
+  std::int64_t length = 0;
+  for (const PromptPlan& prompt : plan_.prompts) {
+    out.leaves.prompt_tokens += prompt.prompt_tokens;
+    length = std::max(length, prompt.max_tokens);
+  }
+  const double made =
+      static_cast<double>(generated_.load()) / static_cast<double>(out.leaves.choices);
+  const double age = made > 1 ? to_seconds(now - first_token_at_.load()) : 0;
+  out.seconds_left =
+      std::max(0.0, static_cast<double>(length) - made) * (age > 0 ? age / made : step_seconds);
+  return out;
+}
+
 void GenerationTask::cancel_all() {
   for (const engine::RequestId id : ids_) engine_.cancel(id);
 }
@@ -215,6 +233,7 @@ void GenerationTask::observe_tokens(std::size_t index, const engine::Output& out
   if (count == 0) return;
   ChoiceState& state = choices_[index];
   if (state.token_count == 0) {
+    if (generated_ == 0) first_token_at_ = at;
     service_.metrics_.observe_first_token(to_seconds(at - exchange_->arrival));
     if (count > 1) service_.metrics_.observe_inter_token(0, count - 1);
   } else {
@@ -351,7 +370,8 @@ std::string GenerationService::request_id_of(engine::RequestId id) const {
   return found == owners_.end() ? std::string() : found->second->exchange()->request_id;
 }
 
-ApiError GenerationService::refusal(const Error& error, const Excess& wanted) const {
+ApiError GenerationService::refusal(const Error& error, const Excess& wanted,
+                                    const GenerationTask* asking) const {
   ApiError out = api_error(error);
   if (error.code != ErrorCode::kOverloaded) return out;
   const engine::EngineStats stats = backend_.engine->stats();
@@ -359,14 +379,21 @@ ApiError GenerationService::refusal(const Error& error, const Excess& wanted) co
   const Excess excess{std::max<std::int64_t>(0, open + wanted.choices - policy_.choices_max),
                       std::max<std::int64_t>(0, stats.open_prompt_tokens + wanted.prompt_tokens -
                                                     policy_.prompt_tokens_max)};
-  double seconds = finish_rate_.seconds_until(excess, SteadyClock().now());
-  if (seconds < 0) {  // nothing has finished yet: when the first one must, at one token a step
-    std::int64_t steps = std::numeric_limits<std::int64_t>::max();
-    for (const engine::RequestInfo& info : backend_.engine->requests()) {
-      steps = std::min(steps, info.max_tokens - info.output_tokens);
+  const Time now = SteadyClock().now();
+  std::vector<Outlook> running;
+  {
+    const std::lock_guard lock(mutex_);
+    std::unordered_set<const GenerationTask*> admitted;
+    for (const auto& [id, task] : owners_) {
+      if (task != asking && admitted.insert(task).second) {
+        running.push_back(task->outlook(now, stats.step_seconds_last));
+      }
     }
-    seconds = static_cast<double>(steps) * stats.step_seconds_last;
   }
+  // Requests may end before their limit, as those that ended before them tell.
+  double seconds = seconds_until_freed(std::move(running), excess);
+  const double as_before = finish_rate_.seconds_until(excess, now);
+  if (as_before >= 0) seconds = std::min(seconds, as_before);
   out.retry_after_s = retry_after_seconds(seconds);
   return out;
 }
@@ -406,7 +433,7 @@ void GenerationService::run_pooling(Endpoint endpoint, const ExchangePtr& exchan
     return;
   }
   batch->refuse = [this](const Error& error, const engine::GenerateRequest& request) {
-    return refusal(error, {1, static_cast<std::int64_t>(request.prompt.size())});
+    return refusal(error, {1, static_cast<std::int64_t>(request.prompt.size())}, nullptr);
   };
   run_prompt_batch(*backend_.engine, exchange, std::move(*batch));
 }

@@ -51,8 +51,8 @@ class GenerationService {
   void forget(const GenerationTask* task);
   // Does nothing for a task that has been forgotten already.
   void own(const GenerationTask* task, engine::RequestId id);
-  // The engine's refusal with when to try again.
-  ApiError refusal(const Error& error, const Excess& wanted) const;
+  // The engine's refusal of a request (null: of an embedding) with when to try again.
+  ApiError refusal(const Error& error, const Excess& wanted, const GenerationTask* asking) const;
 
   const Backend& backend_;
   const RequestPolicy policy_;

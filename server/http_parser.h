@@ -2,12 +2,11 @@
 // refused.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
-#include "server/http_chunked.h"
 #include "server/http_types.h"
 
 namespace quire::server {
@@ -18,7 +17,10 @@ class HttpParser {
  public:
   enum class State { kHead, kBody, kDone, kFailed };
 
-  explicit HttpParser(const HttpLimits& limits) : limits_(&limits), chunked_(limits) {}
+  explicit HttpParser(const HttpLimits& limits);
+  HttpParser(HttpParser&&) noexcept;
+  HttpParser& operator=(HttpParser&&) noexcept;
+  ~HttpParser();
 
   // Takes what belongs to this request and returns how many bytes that were. Never takes more
   // after kDone or kFailed.
@@ -26,39 +28,29 @@ class HttpParser {
 
   State state() const { return state_; }
   // No byte of the request has come yet.
-  bool idle() const { return state_ == State::kHead && head_.empty(); }
+  bool idle() const { return state_ == State::kHead && pending_.empty(); }
   // Valid with kBody (all but the body) and kDone.
-  HttpRequest& request() { return request_; }
-  std::size_t body_bytes() const { return request_.body.size(); }
+  HttpRequest& request();
+  std::size_t body_bytes() const;
   // Valid with kFailed.
   const HttpFailure& failure() const { return failure_; }
 
  private:
+  class Grammar;  // on Boost.Beast
   std::size_t feed_head(std::string_view bytes);
   std::size_t feed_body(std::string_view bytes);
   void finish_head();
+  void settle();
   void refuse(HttpFailure failure);
+
+  // Twice what a chunk's size and the line end before it may take.
+  static constexpr std::size_t kChunkFrameBytes = 40;
 
   const HttpLimits* limits_;
   State state_ = State::kHead;
-  std::string head_;
-  HttpRequest request_;
-  std::size_t content_left_ = 0;  // of a Content-Length body
-  bool is_chunked_ = false;
-  ChunkedDecoder chunked_;
+  std::string pending_;  // of the head, then of a chunked body: what is not complete yet
+  std::unique_ptr<Grammar> grammar_;
   HttpFailure failure_;
 };
-
-// The header section, from the request line to the blank line. On success `content_length` is the
-// body's length and `chunked` tells whether it is chunked instead.
-struct HeadFacts {
-  HttpRequest request;
-  std::size_t content_length = 0;
-  bool chunked = false;
-};
-tl::expected<HeadFacts, HttpFailure> parse_head(std::string_view head, const HttpLimits& limits);
-
-// One "name: value" line without its line end, as the grammar of RFC 9112 section 5 has it.
-std::optional<HttpField> parse_field_line(std::string_view line);
 
 }  // namespace quire::server

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "models/load/json.h"
+#include "server/cache_json.h"
 #include "server/fim.h"
+#include "server/token_endpoints.h"
 
 namespace quire::server {
 namespace {
@@ -60,13 +62,6 @@ Json model_json(const Backend& backend, std::int64_t created, const std::string&
   return model;
 }
 
-Json pool_json(const cache::PoolStats& pool) {
-  return {{"total", pool.total},
-          {"referenced", pool.referenced},
-          {"cached", pool.cached},
-          {"free", pool.free}};
-}
-
 }  // namespace
 
 HttpResponse models_answer(const Backend& backend, std::int64_t created) {
@@ -115,6 +110,8 @@ HttpResponse props_answer(const Backend& backend, const Settings& settings) {
   body["total_slots"] = card.max_num_seqs;
   body["model_path"] = card.folder;
   body["model_alias"] = backend.model_names.front();
+  const Json tokenizer = tokenizer_info(backend);
+  for (const char* name : {"chat_template", "bos_token", "eos_token"}) body[name] = tokenizer[name];
   body["modalities"] = {{"vision", takes(card, "image")}, {"audio", takes(card, "audio")}};
   body["build_info"] = fmt::format("quire {}", kVersion);
   body["isa"] = card.isa;
@@ -156,12 +153,7 @@ HttpResponse cache_stats_answer(const Backend& backend) {
   Json body = Json::object();
   body["pages"] = std::move(groups);
   body["states"] = pool_json(cache.states);
-  body["query_tokens"] = cache.query_tokens;
-  body["hit_tokens"] = cache.hit_tokens;
-  body["miss_tokens"] = {{"cold", cache.miss_cold},
-                         {"evicted", cache.miss_evicted},
-                         {"state", cache.miss_state},
-                         {"window", cache.miss_window}};
+  add_prefix_totals(cache, body);
   return json_answer(body);
 }
 

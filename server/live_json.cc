@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/cache_json.h"
 #include "server/openai_response.h"
 
 namespace quire::server {
@@ -26,15 +27,16 @@ std::string_view phase_name(RequestPhase phase) {
   return "decode";
 }
 
-Json pool_json(const cache::PoolView& pool) {
-  return {{"total", pool.stats.total},   {"referenced", pool.stats.referenced},
-          {"cached", pool.stats.cached}, {"free", pool.stats.free},
-          {"map", page_map(pool.runs)},  {"mapped", pool.listed}};
+Json mapped_pool_json(const cache::PoolView& pool) {
+  Json out = pool_json(pool.stats);
+  out["map"] = page_map(pool.runs);
+  out["mapped"] = pool.listed;
+  return out;
 }
 
 Json cache_json(const engine::LiveView& view) {
   Json groups = Json::array();
-  for (const cache::PoolView& group : view.cache.groups) groups.push_back(pool_json(group));
+  for (const cache::PoolView& group : view.cache.groups) groups.push_back(mapped_pool_json(group));
   Json chains = Json::array();
   for (const cache::PrefixChain& chain : view.cache.chains) {
     chains.push_back({{"parent", chain.parent},
@@ -47,17 +49,11 @@ Json cache_json(const engine::LiveView& view) {
                       {"first_page", chain.first_page},
                       {"hidden", chain.hidden_children}});
   }
-  const cache::CacheStats& stats = view.stats.cache;
   Json body = Json::object();
   body["groups"] = std::move(groups);
-  body["states"] = pool_json(view.cache.states);
+  body["states"] = mapped_pool_json(view.cache.states);
   body["prefix"] = {{"nodes", view.cache.nodes}, {"chains", std::move(chains)}};
-  body["query_tokens"] = stats.query_tokens;
-  body["hit_tokens"] = stats.hit_tokens;
-  body["miss_tokens"] = {{"cold", stats.miss_cold},
-                         {"evicted", stats.miss_evicted},
-                         {"state", stats.miss_state},
-                         {"window", stats.miss_window}};
+  add_prefix_totals(view.stats.cache, body);
   return body;
 }
 

@@ -16,11 +16,6 @@ constexpr std::array<std::string_view, 10> kOwn{
     "messages", "system",   "tools",         "tool_choice",   "max_tokens",
     "thinking", "metadata", "output_config", "output_format", "stop_sequences"};
 
-const std::string* text_member(const Json& object, std::string_view name) {
-  const Json* member = find_member(object, name);
-  return member != nullptr && member->is_string() ? member->get_ptr<const std::string*>() : nullptr;
-}
-
 tl::unexpected<ApiError> fail_block(const std::string& where, const Json& block) {
   const std::string* type = text_member(block, "type");
   return api_fail(kBadRequest, where, "{}: blocks of type {} are not supported here", where,
@@ -73,6 +68,7 @@ class Translator {
 
  private:
   Expected read_system();
+  void add_system(const std::string& text);
   Expected read_messages();
   Expected read_user_blocks(const Json& blocks, const std::string& where);
   Expected read_assistant_blocks(const Json& blocks, const std::string& where);
@@ -94,8 +90,19 @@ Expected Translator::read_system() {
   if (system == nullptr) return {};
   auto text = read_texts(*system, "system", "\n");
   if (!text) return tl::unexpected(text.error());
-  if (!text->empty()) messages().push_back({{"role", "system"}, {"content", *text}});
+  add_system(*text);
   return {};
+}
+
+// Templates want one system message, and want it first.
+void Translator::add_system(const std::string& text) {
+  if (text.empty()) return;
+  if (messages().empty() || messages().front()["role"] != "system") {
+    messages().insert(messages().begin(), {{"role", "system"}, {"content", text}});
+  } else {
+    Json& content = messages().front()["content"];
+    content = content.get<std::string>() + "\n\n" + text;
+  }
 }
 
 Expected Translator::read_messages() {
@@ -108,8 +115,16 @@ Expected Translator::read_messages() {
     const std::string where = fmt::format("messages[{}]", i);
     const std::string* role = text_member(message, "role");
     const Json* content = find_member(message, "content");
-    if (role == nullptr || (*role != "user" && *role != "assistant")) {
-      return api_fail(kBadRequest, where + ".role", "{}.role must be user or assistant", where);
+    if (role == nullptr || (*role != "user" && *role != "assistant" && *role != "system")) {
+      return api_fail(kBadRequest, where + ".role", "{}.role must be user, assistant or system",
+                      where);
+    }
+    if (*role == "system") {
+      auto text =
+          content == nullptr ? Text(std::string()) : read_texts(*content, where + ".content", "\n");
+      if (!text) return tl::unexpected(text.error());
+      add_system(*text);
+      continue;
     }
     if (content != nullptr && content->is_string()) {
       messages().push_back({{"role", *role}, {"content", *content}});
@@ -201,13 +216,13 @@ Expected Translator::read_tools() {
                       i);
     }
     if (schema == nullptr && type != nullptr && *type != "custom") {
-      out_.warnings.push_back(
-          fmt::format("tools[{}] of type \"{}\" was left out", i, type->substr(0, 40)));
+      out_.leave_out_tool(i, *type);
       continue;
     }
     Json function = {{"name", *name}};
     if (const std::string* text = text_member(tool, "description")) function["description"] = *text;
     function["parameters"] = schema != nullptr ? *schema : Json::object();
+    if (const Json* strict = find_member(tool, "strict")) function["strict"] = *strict;
     list.push_back({{"type", "function"}, {"function", std::move(function)}});
   }
   if (!list.empty()) out_.chat["tools"] = std::move(list);
@@ -244,6 +259,8 @@ Expected Translator::read_thinking() {
   }
   if (out_.chat.contains("enable_thinking")) return {};
   out_.chat["enable_thinking"] = *type != "disabled";
+  const std::string* display = text_member(*thinking, "display");
+  if (display != nullptr && *display == "omitted") out_.chat["include_reasoning"] = false;
   const Json* budget = find_member(*thinking, "budget_tokens");
   if (*type != "enabled" || budget == nullptr) return {};
   const auto tokens = json_integer(*budget, "thinking.budget_tokens", 1, 1'000'000'000);

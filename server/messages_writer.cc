@@ -226,7 +226,11 @@ void use_anthropic_shape(const HttpRequest& request, HttpResponse& response) {
   const Json* error = find_member(*body, "error");
   const Json* message = error == nullptr ? nullptr : find_member(*error, "message");
   if (message == nullptr || !message->is_string() || body->contains("type")) return;
-  response.body = dump_json(error_json(response.status, message->get<std::string>()));
+  std::string text = message->get<std::string>();
+  // What Anthropic's clients look for before they shorten a conversation.
+  const Json* code = find_member(*error, "code");
+  if (code != nullptr && *code == kContextLength.code) text = "prompt is too long: " + text;
+  response.body = dump_json(error_json(response.status, text));
 }
 
 }  // namespace quire::server

@@ -142,7 +142,8 @@ tl::expected<Prompt, ApiError> Planner::text_prompt(const std::string& text,
       fields_.get("truncate_prompt_tokens") == nullptr) {
     return tl::unexpected(ApiError{
         kContextLength,
-        fmt::format("the model's context is {} tokens, which the prompt's {} bytes cannot fit",
+        fmt::format("this model's maximum context length is {} tokens, which the prompt's {} "
+                    "bytes cannot fit",
                     context_max(), text.size()),
         endpoint_ == kChat ? "messages" : "prompt",
         {{"n_ctx", context_max()}}});
@@ -280,8 +281,8 @@ tl::expected<std::int64_t, ApiError> Planner::fit(std::int64_t prompt_tokens) co
   }
   if (asked > rest || rest < 0 || (asked < 0 && rest < 1)) {
     ApiError error{kContextLength,
-                   fmt::format("the model's context is {} tokens, but the request has {} in the "
-                               "prompt and asks for {} more",
+                   fmt::format("this model's maximum context length is {} tokens, but the request "
+                               "has {} in the prompt and asks for {} more",
                                context_max(), prompt_tokens, asked < 0 ? 1 : asked),
                    endpoint_ == kChat ? "messages" : "prompt",
                    {{"n_prompt_tokens", prompt_tokens},

@@ -143,6 +143,9 @@ Json responses_of(const EndpointSpec& spec) {
 Json operation(const EndpointSpec& spec) {
   Json out = Json::object();
   out["summary"] = spec.summary;
+  if (!spec.also.empty()) {
+    out["description"] = fmt::format("also at {}", fmt::join(other_paths(spec), ", "));
+  }
   out["tags"] = Json::array({spec.group});
   if ((spec.traits & kPublic) != 0) out["security"] = Json::array();
   if (spec.path.ends_with("{id}")) {
@@ -236,7 +239,9 @@ std::string api_markdown() {
       "| method | path | what it does | API key |\n"
       "|---|---|---|---|\n";
   for (const EndpointSpec& spec : endpoint_specs()) {
-    out += fmt::format("| {} | `{}` | {} | {} |\n", spec.method, spec.path, spec.summary,
+    std::string paths = fmt::format("`{}`", spec.path);
+    for (const std::string_view other : other_paths(spec)) paths += fmt::format(", `{}`", other);
+    out += fmt::format("| {} | {} | {} | {} |\n", spec.method, paths, spec.summary,
                        (spec.traits & kPublic) != 0 ? "no" : "yes");
   }
   for (const EndpointSpec& spec : endpoint_specs()) {

@@ -22,11 +22,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames{
      {"response_format", "text.format"},
      {"reasoning_effort", "reasoning.effort"}}};
 
-const std::string* text_member(const Json& object, std::string_view name) {
-  const Json* member = find_member(object, name);
-  return member != nullptr && member->is_string() ? member->get_ptr<const std::string*>() : nullptr;
-}
-
 // A text, or parts of text joined.
 Text read_content(const Json& content, const std::string& where) {
   if (content.is_string()) return content.get<std::string>();
@@ -214,8 +209,7 @@ Expected Translator::read_tools() {
                       i);
     }
     if (*type != "function") {
-      out_.warnings.push_back(
-          fmt::format("tools[{}] of type \"{}\" was left out", i, type->substr(0, 40)));
+      out_.leave_out_tool(i, *type);
       continue;
     }
     Json function = tool;

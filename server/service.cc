@@ -51,8 +51,9 @@ Service::Service(const Settings& settings) : settings_(settings) {
   add_model_routes();
   add_generating_routes();
   add_page();
-  CHECK(router_.size() == endpoint_specs().size(), "{} of {} endpoints have a handler",
-        router_.size(), endpoint_specs().size());
+  std::size_t paths = 0;
+  for (const EndpointSpec& spec : endpoint_specs()) paths += 1 + other_paths(spec).size();
+  CHECK(router_.size() == paths, "{} of {} paths have a handler", router_.size(), paths);
 }
 
 Service::~Service() = default;
@@ -193,6 +194,11 @@ void Service::on_exchange(std::string_view method, std::string_view path,
   route.is_public = (spec->traits & kPublic) != 0;
   route.generates = (spec->traits & kGeneration) != 0;
   route.handle = std::move(handle);
+  for (const std::string_view other : other_paths(*spec)) {
+    Route alias = route;
+    alias.path = other;
+    router_.add(std::move(alias));
+  }
   router_.add(std::move(route));
 }
 

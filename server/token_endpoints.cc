@@ -118,6 +118,8 @@ Answer apply_template(const Backend& backend, const RequestPolicy& policy, std::
   return out;
 }
 
+}  // namespace
+
 Json tokenizer_info(const Backend& backend) {
   const auto read_file = [&](const char* name) {
     std::ifstream file(backend.engine->card().folder + "/" + name, std::ios::binary);
@@ -145,8 +147,6 @@ Json tokenizer_info(const Backend& backend) {
   out["vocab_size"] = tokenizer.vocab_size();
   return out;
 }
-
-}  // namespace
 
 HttpResponse tokenizer_info_answer(const Backend& backend) {
   HttpResponse response;

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "models/load/json.h"
 #include "server/backend.h"
 #include "server/http_types.h"
 
@@ -17,6 +18,8 @@ HttpResponse apply_template_answer(const Backend& backend, const RequestPolicy& 
 
 // tokenizer_config.json as the checkpoint has it, with the special tokens and the chat template
 // filled in where other files have them.
+// tokenizer_config.json with the special tokens and the chat template, wherever they stand.
+Json tokenizer_info(const Backend& backend);
 HttpResponse tokenizer_info_answer(const Backend& backend);
 
 }  // namespace quire::server

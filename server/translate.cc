@@ -5,6 +5,16 @@
 
 namespace quire::server {
 
+const std::string* text_member(const Json& object, std::string_view name) {
+  const Json* member = find_member(object, name);
+  return member != nullptr && member->is_string() ? member->get_ptr<const std::string*>() : nullptr;
+}
+
+void ChatBody::leave_out_tool(std::size_t index, std::string_view type) {
+  warnings.push_back(
+      fmt::format("tools[{}] of type \"{}\" was left out", index, type.substr(0, 40)));
+}
+
 Json copy_shared_fields(const Json& body, Endpoint from, std::span<const std::string_view> own) {
   Json out = Json::object();
   for (const auto& [name, value] : body.items()) {

@@ -14,7 +14,12 @@ namespace quire::server {
 struct ChatBody {
   Json chat = Json::object();
   std::vector<std::string> warnings;
+
+  void leave_out_tool(std::size_t index, std::string_view type);
 };
+
+// The member, or null where it is absent or no string.
+const std::string* text_member(const Json& object, std::string_view name);
 
 // The members that mean the same in both dialects, but those that the translation reads itself.
 Json copy_shared_fields(const Json& body, Endpoint from, std::span<const std::string_view> own);

@@ -24,8 +24,14 @@ FLAGS = ["--served-model-name", "demo", "--task", "embed"]
 CLIENTS = {
     "openai": ("openai_sdk.py", ["openai"], []),
     "anthropic": ("anthropic_sdk.py", ["anthropic"], []),
-    "litellm": ("litellm_client.py", ["litellm"], []),
+    "sdk-errors": ("sdk_errors.py", ["openai", "anthropic", "httpx"], []),
+    "litellm": ("litellm_client.py", ["litellm", "mcp"], []),
     "langchain": ("langchain_client.py", ["langchain-openai"], []),
+    "llama-index": ("llama_index_client.py", ["llama-index-llms-openai-like"], []),
+    "instructor": ("instructor_client.py", ["instructor"], []),
+    "llm": ("llm_cli.py", ["llm"], []),
+    "openai-agents": ("agents_client.py", ["openai-agents"], []),
+    "pydantic-ai": ("pydantic_ai_client.py", ["pydantic-ai-slim[openai]"], []),
     "lm-eval": ("lm_eval_client.py", ["lm-eval[api]"], []),
     "openapi": ("openapi_client.py", ["openapi-spec-validator", "schemathesis"], []),
     "wrk-hey": ("load_tools.py", [], ["wrk", "hey", "libluajit-5.1-2"]),
@@ -71,6 +77,7 @@ def main():
         python, versions = python_for(name, packages)
         path, more = unpack(debian)
         environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}",
+                       "QUIRE_BINARY": os.path.abspath(binary),
                        "LD_LIBRARY_PATH": str(HOME / "debian" / "root" / "usr" / "lib" / "x86_64-linux-gnu")}
         with Server(binary, *FLAGS) as server:
             result = subprocess.run([python, str(HERE / script), f"http://127.0.0.1:{server.port}"],

@@ -145,6 +145,15 @@ TEST(FinishRate, IsTheRateOfTheLastFinishes) {
   EXPECT_EQ(retry_after_seconds(1e9), 60);
 }
 
+TEST(FinishRate, PlacesAreFreedInTheOrderOfWhatIsLeft) {
+  const std::vector<Outlook> running{{5, {1, 100}}, {1, {2, 10}}, {3, {1, 1000}}};
+  EXPECT_EQ(seconds_until_freed(running, {1, 0}), 1);
+  EXPECT_EQ(seconds_until_freed(running, {3, 0}), 3);
+  EXPECT_EQ(seconds_until_freed(running, {1, 11}), 3) << "tokens, too, must have left";
+  EXPECT_EQ(seconds_until_freed(running, {9, 0}), 5) << "the last one where it is never enough";
+  EXPECT_EQ(seconds_until_freed({}, {1, 0}), 0);
+}
+
 // One place, requests of a second each: whoever is refused has to wait about a second.
 TEST(Admission, RetryAfterIsWhenAPlaceIsFree) {
   TestOptions options = test_options();

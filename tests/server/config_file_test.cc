@@ -26,11 +26,9 @@ TEST(ConfigFile, YamlLines) {
 }
 
 TEST(ConfigFile, Json) {
-  EXPECT_EQ(pairs(R"({"port": 81, "strict-fields": true, "api-key": ["a", "b"]})"),
-            (ConfigPairs{{"port", "81"},
-                         {"strict-fields", "true"},
-                         {"api-key", "a"},
-                         {"api-key", "b"}}));
+  EXPECT_EQ(
+      pairs(R"({"port": 81, "strict-fields": true, "api-key": ["a", "b"]})"),
+      (ConfigPairs{{"port", "81"}, {"strict-fields", "true"}, {"api-key", "a"}, {"api-key", "b"}}));
   for (const char* bad : {"{", "{\"a\": {}}", "{\"a\": null}", "{\"a\": 1, \"a\": 2}"}) {
     EXPECT_FALSE(parse_config_text(bad)) << bad;
   }

@@ -202,6 +202,29 @@ TEST(Messages, BlocksBecomeMessages) {
   EXPECT_EQ(json["stop_reason"], "max_tokens");
 }
 
+TEST(Messages, SystemMessagesAreJoinedInFront) {
+  TestServer server;
+  const Json body = {{"max_tokens", 1},
+                     {"system", "one"},
+                     {"messages",
+                      {{{"role", "user"}, {"content", "a"}},
+                       {{"role", "system"}, {"content", {{{"type", "text"}, {"text", "two"}}}}},
+                       {{"role", "user"}, {"content", "b"}}}}};
+  ASSERT_EQ(post(server.port(), kMessagesPath, body).status, 200);
+  EXPECT_EQ(prompt_of(server), "system:one\n\ntwo;user:a;user:b;a:");
+}
+
+// The words that Anthropic's clients look for before they shorten a conversation.
+TEST(Messages, TooLongPromptsAreCalledSo) {
+  TestServer server;
+  const Json body = {{"max_tokens", 100'000}, {"messages", {{{"role", "user"}, {"content", "a"}}}}};
+  const Answer answer = post(server.port(), kMessagesPath, body);
+  EXPECT_EQ(answer.status, 400);
+  const std::string message = answer.json()["error"]["message"];
+  EXPECT_TRUE(message.starts_with("prompt is too long: this model's maximum context length is 512"))
+      << message;
+}
+
 TEST(Messages, ErrorsHaveAnthropicsShape) {
   TestServer server;
   const auto error_of = [](const Answer& answer) {

@@ -1,10 +1,10 @@
 // The framing table. Expected statuses follow RFC 9110 and 9112, refusing whatever two parsers
-// could read differently; what we accept, Boost.Beast must accept with the same body (a second
-// opinion).
+// could read differently.
 #include <gtest/gtest.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/version.hpp>
 #include <string>
 #include <vector>
 
@@ -111,6 +111,7 @@ std::vector<Case> refused_heads() {
       {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505},
       {"HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
       {"no version", "GET /\r\nHost: a\r\n\r\n", 400},
+      {"version cut short", "GET / HTT\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"bad method", "G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"leading CR LF", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
   };
@@ -119,7 +120,9 @@ std::vector<Case> refused_heads() {
 std::vector<Case> refused_chunks() {
   return {
       {"chunk of 17 digits", chunked("FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), 400},
-      {"chunk of 2^64-1", chunked("FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), 400},
+      {"chunk of 2^64-1", chunked("FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"), 413},
+      {"chunk size of 40 zeros", chunked(std::string(40, '0') + "\r\n\r\n"), 400},
+      {"host in a trailer", chunked("5\r\nhello\r\n0\r\nHost: b\r\n\r\n"), 400},
       {"chunk above the limit", chunked("100001\r\nhello"), 413},
       {"chunk line with LF only", chunked("5\nhello\r\n0\r\n\r\n"), 400},
       {"chunk extension with LF", chunked("5;a\nb\r\nhello\r\n0\r\n\r\n"), 400},
@@ -212,23 +215,30 @@ TEST(HttpFraming, NothingBehindTheMessageIsTaken) {
   }
 }
 
-TEST(HttpFraming, BeastAgreesOnWhatIsAccepted) {
+// The parser is Beast's with checks around it: what Beast alone takes shows that the checks are
+// needed.
+TEST(HttpFraming, BeastAloneAcceptsMore) {
   namespace http = boost::beast::http;
+  std::vector<std::string> taken;
   for (const Case& one : cases()) {
-    if (one.status != kAccepted) continue;
     http::request_parser<http::string_body> parser;
     parser.eager(true);
+    parser.body_limit(1u << 20);
     boost::beast::error_code error;
     std::size_t used = 0;
     while (used < one.bytes.size() && !parser.is_done() && !error) {
-      const std::size_t count =
+      used +=
           parser.put(boost::asio::buffer(one.bytes.data() + used, one.bytes.size() - used), error);
-      used += count;
-      if (count == 0) break;
     }
-    EXPECT_TRUE(parser.is_done()) << one.name << ": " << error.message();
-    EXPECT_EQ(parser.get().body(), one.body) << one.name;
+    if (one.status == kAccepted) {
+      EXPECT_TRUE(parser.is_done()) << one.name << ": " << error.message();
+      EXPECT_EQ(parser.get().body(), one.body) << one.name;
+    } else if (parser.is_done() && !error) {
+      taken.push_back(one.name);
+    }
   }
+  EXPECT_GE(taken.size(), 13u) << fmt::format("Beast " BOOST_LIB_VERSION " has grown stricter: {}",
+                                              fmt::join(taken, ", "));
 }
 
 TEST(HttpFraming, LimitsOfTheHead) {

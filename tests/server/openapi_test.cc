@@ -37,6 +37,25 @@ TEST(OpenApi, DescribesEveryEndpoint) {
   }
 }
 
+// Every other path answers as the first one does, to a request that is told what it lacks.
+TEST(OpenApi, OtherPathsAreTheSameEndpoint) {
+  TestServer server;
+  std::size_t count = 0;
+  for (const EndpointSpec& spec : endpoint_specs()) {
+    for (const std::string_view other : other_paths(spec)) {
+      ++count;
+      const bool reads = spec.method == "GET";
+      const Answer first =
+          reads ? get(server.port(), spec.path) : post(server.port(), spec.path, Json::object());
+      const Answer second =
+          reads ? get(server.port(), other) : post(server.port(), other, Json::object());
+      EXPECT_EQ(first.status, second.status) << other;
+      EXPECT_EQ(first.body, second.body) << other;
+    }
+  }
+  EXPECT_GE(count, 10u);
+}
+
 TEST(OpenApi, IsServed) {
   TestServer server;
   const Answer answer = get(server.port(), "/openapi.json");
