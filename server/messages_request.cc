@@ -98,7 +98,9 @@ Expected Translator::read_system() {
 void Translator::add_system(const std::string& text) {
   if (text.empty()) return;
   if (messages().empty() || messages().front()["role"] != "system") {
-    messages().insert(messages().begin(), {{"role", "system"}, {"content", text}});
+    // Named: a braced list would be inserted as two elements.
+    const Json first = {{"role", "system"}, {"content", text}};
+    messages().insert(messages().begin(), first);
   } else {
     Json& content = messages().front()["content"];
     content = content.get<std::string>() + "\n\n" + text;
