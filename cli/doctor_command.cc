@@ -19,6 +19,10 @@ struct Expectation {
   double prefill = 0;
 };
 
+// Of a step's time, products with weights: the rest is attention to short contexts, norms, sampling
+// and waiting. Steps of models from 0.6B on spend 85 to 93 % so (docs/performance-limits.md).
+constexpr double kProductShare = 0.9;
+
 // The rate of the format that most of the weights have.
 const ComputeRate* rate_of(const Survey& survey, const MachineRates& rates) {
   if (survey.formats.empty()) return nullptr;
@@ -37,9 +41,11 @@ Expectation expect(const Survey& survey, const MachineRates& rates) {
   // Parameters that one token passes, from the share of bytes that it reads.
   const double active =
       static_cast<double>(survey.parameters) * bytes / static_cast<double>(survey.weight_bytes);
-  out.decode = rate->one_gb_s * 1e9 / bytes;
-  out.decode_many = 16 * rate->sixteen_gb_s * 1e9 / bytes;
-  out.prefill = rate->gflops * 1e9 / (2 * active);
+  // Of a prompt only the last token passes the head.
+  const double head = static_cast<double>(survey.spec.hidden) * survey.spec.vocab;
+  out.decode = kProductShare * rate->one_gb_s * 1e9 / bytes;
+  out.decode_many = kProductShare * 16 * rate->sixteen_gb_s * 1e9 / bytes;
+  out.prefill = kProductShare * rate->gflops * 1e9 / (2 * std::max(active - head, 0.1 * active));
   return out;
 }
 
