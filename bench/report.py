@@ -46,6 +46,8 @@ that turn) or instruction peak (best seen) allow for the bytes and operations th
 llama.cpp's formats: int4 is its Q4_0 (token embedding and head in Q6_K), int8 Q8_0, KV bf16 its f16, KV int8 its q8_0. Quire's int4 is MLX affine
 with groups of 64. In S1 and S2 Quire's decode rate is taken while all sequences decode, as `llama-batched-bench` does.
 Random weights say nothing about quality, routing of experts or acceptance of drafts.
+
+[performance-limits.md](performance-limits.md) explains the numbers: what was aimed at, profiles, what exactness and precision cost.
 """
 
 
