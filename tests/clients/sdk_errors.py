@@ -54,10 +54,13 @@ def too_large(server):
 def overload(server):
     api = openai_at(url_of(server))
     # One request runs and one waits: some seconds of work until the first has left.
-    busy = [threading.Thread(target=lambda: api.completions.create(max_tokens=1500, **FULL)) for _ in range(2)]
+    busy = [threading.Thread(target=lambda: api.completions.create(max_tokens=3500, **FULL)) for _ in range(2)]
     for thread in busy:
         thread.start()
-        time.sleep(0.2)
+    end = time.monotonic() + 10
+    while len(in_flight(server)) < 2:
+        assert time.monotonic() < end, "the two requests did not arrive"
+        time.sleep(0.02)
     error = raised(openai.RateLimitError, lambda: api.completions.create(max_tokens=2, **FULL))
     assert error.code == "rate_limit_exceeded" and 1 <= int(error.response.headers["retry-after"]) <= 60
     other = anthropic.Anthropic(base_url=url_of(server), api_key="first", max_retries=0)
@@ -87,10 +90,15 @@ def timeouts(server):
     server_free(server)
 
 
+def in_flight(server):
+    answer = httpx.get(url_of(server) + "/v1/requests", headers={"Authorization": "Bearer first"})
+    return answer.json()["data"]
+
+
 def server_free(server):
     """The request that its client gave up is gone, too."""
     end = time.monotonic() + 10
-    while httpx.get(url_of(server) + "/v1/requests", headers={"Authorization": "Bearer first"}).json()["data"]:
+    while in_flight(server):
         assert time.monotonic() < end, "a request outlived its client"
         time.sleep(0.05)
 
@@ -100,7 +108,7 @@ def shutting_down(server):
     texts, reasons = [], []
 
     def stream():
-        for chunk in api.completions.create(max_tokens=400, stream=True, **FULL):
+        for chunk in api.completions.create(max_tokens=3500, stream=True, **FULL):
             texts.append(chunk.choices[0].text)
             reasons.append(chunk.choices[0].finish_reason)
 
@@ -111,7 +119,7 @@ def shutting_down(server):
         while not texts:
             time.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        time.sleep(0.05)
         answer = kept.post(url_of(server) + "/v1/completions", json={"prompt": "x", "max_tokens": 1})
         if thread.is_alive():  # else the stream was quicker than the signal
             assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1, answer.text
