@@ -34,6 +34,7 @@ CLIENTS = {
     "pydantic-ai": ("pydantic_ai_client.py", ["pydantic-ai-slim[openai]"], []),
     "lm-eval": ("lm_eval_client.py", ["lm-eval[api]"], []),
     "openapi": ("openapi_client.py", ["openapi-spec-validator", "schemathesis"], []),
+    "guidellm": ("guidellm_client.py", ["guidellm"], []),
     "wrk-hey": ("load_tools.py", [], ["wrk", "hey", "libluajit-5.1-2"]),
     "prometheus": ("prometheus_scrape.py", [], ["prometheus"]),
 }
