@@ -105,7 +105,7 @@ class LoadRun {
       tcp::resolver resolver(context_);
       endpoints_ = resolver.resolve(target_.host, target_.port);
     } catch (const boost::system::system_error& error) {
-      return fail(ErrorCode::kIo, "{}:{}: {}", target_.host, target_.port, error.what());
+      return fail(ErrorCode::kIo, "{}:{}: {}", target_.host, target_.port, error.code().message());
     }
     records_.resize(static_cast<std::size_t>(options_.requests));
     if (options_.model.empty()) QUIRE_TRY(find_model());
@@ -143,7 +143,7 @@ class LoadRun {
       QUIRE_ASSIGN(options_.model, json_string(*id, "id"));
       return {};
     } catch (const boost::system::system_error& error) {
-      return fail(ErrorCode::kIo, "{}: {}", options_.url, error.what());
+      return fail(ErrorCode::kIo, "{}: {}", options_.url, error.code().message());
     }
   }
 
@@ -175,6 +175,8 @@ class LoadRun {
     record.sent = now();
     try {
       co_await stream_request(index, record);
+    } catch (const boost::system::system_error& error) {
+      record.error = error.code().message();
     } catch (const std::exception& error) {
       record.error = error.what();
     }

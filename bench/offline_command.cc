@@ -1,6 +1,8 @@
 // `quire bench latency` and `quire bench throughput`: flags, load, rounds, report.
+#include <filesystem>
 #include <iostream>
 
+#include "base/bundled.h"
 #include "base/log.h"
 #include "bench/commands.h"
 #include "bench/flags.h"
@@ -85,6 +87,10 @@ int run_command(const OfflineCommand& command, const std::vector<std::string>& a
   server::ParsedSettings parsed = server::parse_settings(*engine_words, environment);
   if (!parsed.errors.empty()) return wrong_usage(command, parsed.errors);
   engine::EngineConfig& config = parsed.settings.engine;
+  std::error_code ignored;
+  if (config.model == "demo" && !std::filesystem::exists("demo", ignored)) {
+    if (std::string bundled = bundled_folder("demo"); !bundled.empty()) config.model = bundled;
+  }
   config.max_num_waiting = std::max(config.max_num_waiting, options.sequences);
   set_log(LogLevel::kWarning, LogFormat::kText);
   const auto report = run_rounds(command, options, config);

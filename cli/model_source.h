@@ -12,6 +12,7 @@ namespace quire::cli {
 // The checkpoint folder of options.settings.engine.model.
 //  - An existing folder: itself.
 //  - An existing .safetensors file: its folder, if loading that folder would read the file.
+//  - demo: the bundled toy, wherever the program lies.
 //  - org/repo[@revision]: the snapshot in the cache; what is missing is pulled unless offline.
 Result<std::string> find_model(const Options& options);
 

@@ -1,6 +1,7 @@
 // `quire pull`, and the models that other commands pull by their name.
 #include <filesystem>
 
+#include "base/bundled.h"
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/hub.h"
@@ -54,6 +55,9 @@ Result<std::string> find_model(std::string_view name, const Options& options) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return std::string(name);
   if (fs::exists(path, ignored)) return folder_of_file(path);
+  if (name == "demo") {
+    if (std::string bundled = bundled_folder(name); !bundled.empty()) return bundled;
+  }
   auto repo = parse_repo_name(name);
   if (!repo) {
     return fail(

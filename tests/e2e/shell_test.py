@@ -21,10 +21,10 @@ from harness import DEMO
 BINARY = None
 
 
-def run(*words, stdin="", **variables):
+def run(*words, stdin="", cwd=None, **variables):
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "QUIRE_"))}
     return subprocess.run([BINARY, *map(str, words)], input=stdin, capture_output=True, text=True, timeout=300,
-                          env={**environment, "HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", **variables})
+                          cwd=cwd, env={**environment, "HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", **variables})
 
 
 def commands():
@@ -169,6 +169,14 @@ class HelpTest(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertNotIn("\x1b", done.stdout)
             self.assertLessEqual(max(map(len, done.stdout.split("\n"))), 100, words)
+
+    def test_the_bundled_model_is_found_from_any_folder(self):
+        """`demo` where no such folder lies is the one that came with the program."""
+        with tempfile.TemporaryDirectory() as folder:
+            for words in (["generate", "demo", "Hi", "--max-tokens", "2"], ["inspect", "demo"],
+                          ["bench", "latency", "--model", "demo", "--input-tokens", "8", "--output-tokens", "2"]):
+                done = run(*words, cwd=folder)
+                self.assertEqual(done.returncode, 0, (words, done.stderr))
 
     def test_errors_say_what_to_do_next(self):
         """(words, exit status, what must be in the message)."""
