@@ -1,5 +1,5 @@
 # Run with -P: writes a .cc that holds the files of FOLDER named in FILES (separated by commas), each
-# as it is and gzipped, with a hash of its content. Needs -DFOLDER, -DFILES, -DOUTPUT, -DWORK.
+# plain and gzipped, with a hash of its content. Of scripts the lines that are comments stay behind. Needs -DFOLDER, -DFILES, -DOUTPUT, -DWORK.
 cmake_minimum_required(VERSION 3.25)
 
 function(byte_list path out_bytes out_count)
@@ -20,6 +20,13 @@ set(table "")
 set(index 0)
 foreach(file IN LISTS files)
   set(path ${FOLDER}/${file})
+  if(file MATCHES "[.]js$")
+    file(READ ${path} text)
+    string(REGEX REPLACE "\n *//[^\n]*" "" text "\n${text}")
+    string(SUBSTRING "${text}" 1 -1 text)
+    set(path ${WORK}/plain/${file})
+    file(WRITE ${path} "${text}")
+  endif()
   # Inside the folder, so that neither a path nor a time gets into the archive.
   file(ARCHIVE_CREATE OUTPUT ${WORK}/${file}.gz PATHS ${path} FORMAT raw COMPRESSION GZip
        COMPRESSION_LEVEL 9 MTIME "1970-01-02")
