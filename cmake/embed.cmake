@@ -1,5 +1,6 @@
 # Run with -P: writes a .cc that holds the files of FOLDER named in FILES (separated by commas), each
-# plain and gzipped, with a hash of its content. Of scripts the lines that are comments stay behind. Needs -DFOLDER, -DFILES, -DOUTPUT, -DWORK.
+# plain and gzipped, with a hash of its content. Lines of scripts that are comments stay behind. Needs
+# -DFOLDER, -DFILES, -DOUTPUT, -DWORK.
 cmake_minimum_required(VERSION 3.25)
 
 function(byte_list path out_bytes out_count)
