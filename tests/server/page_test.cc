@@ -1,5 +1,5 @@
-// The files of the page as a browser gets them: the bytes of server/page without comments, plain and
-// through the length and magic of gzip; a policy that lets nothing else run; 304 for what it has.
+// The files of the page as a browser gets them: the bytes of server/page without comments, plain
+// and gzipped (its own length and magic); a policy that lets nothing else run; 304 for what it has.
 #include <gtest/gtest.h>
 
 #include <filesystem>
