@@ -103,17 +103,17 @@ class Quire(Engine):
                 *self.flags]
 
     def memory_flags(self, tokens):
-        """KV memory as peers have it: taken at start, for so many tokens. Half of it may hold earlier prompts."""
+        """KV memory as peers have it: for so many tokens, taken at start."""
         if not self.prefault:
             return []
-        size = 2 * tokens * kv_token_bytes(self.setup.config(), self.kv)
+        size = tokens * kv_token_bytes(self.setup.config(), self.kv)
         return ["--kv-cache-prefault", "--kv-cache-memory", str(int(size) + STATE_BYTES)]
 
     def offline(self, command, sequences, input_tokens, output_tokens, extra=()):
         words = [self.setup.quire, "bench", command, "--json", "--sequences", str(sequences),
                  "--input-tokens", str(input_tokens), "--output-tokens", str(output_tokens),
                  *extra, *self.common_flags(),
-                 *self.memory_flags(sequences * (input_tokens + output_tokens + SLACK_TOKENS))]
+                 *self.memory_flags(2 * sequences * (input_tokens + output_tokens + SLACK_TOKENS))]
         if "--speculation" not in words:
             words += ["--speculation", "none"]
         return json.loads(self.setup.children.output(words, RUN_SECONDS))
