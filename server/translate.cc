@@ -20,8 +20,10 @@ Json copy_shared_fields(const Json& body, Endpoint from, Endpoint to,
   Json out = Json::object();
   for (const auto& [name, value] : body.items()) {
     const bool is_own = std::find(own.begin(), own.end(), name) != own.end();
-    if (is_own || find_field(name, from) == nullptr || find_field(name, to) == nullptr) continue;
-    out[name] = value;
+    const FieldSpec* there = find_field(name, to);
+    if (is_own || find_field(name, from) == nullptr || there == nullptr) continue;
+    // What only the first dialect takes is no business of the second one.
+    if (there->state != FieldState::kRefused) out[name] = value;
   }
   return out;
 }

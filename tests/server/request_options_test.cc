@@ -151,14 +151,14 @@ TEST(LegacyFunctions, RequestsAreSaidAgainWithTools) {
     {"role": "function", "name": "f", "content": "7"}]})")
                   .value();
   EXPECT_TRUE(lift_legacy_functions(body).value());
-  const Json wanted =
-      parse_json(R"({"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
-    "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
-    "messages": [{"role": "user", "content": "x"},
+  const Json wanted = parse_json(R"({"messages": [{"role": "user", "content": "x"},
     {"role": "assistant", "content": null, "tool_calls":
       [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
-    {"role": "tool", "tool_call_id": "call_1", "name": "f", "content": "7"}]})")
-          .value();
+    {"role": "tool", "name": "f", "content": "7", "tool_call_id": "call_1"}],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+    "parallel_tool_calls": false,
+    "tool_choice": {"type": "function", "function": {"name": "f"}}})")
+                          .value();
   EXPECT_EQ(body, wanted);
   EXPECT_FALSE(lift_legacy_functions(body).value()) << "tools stay what they are";
   EXPECT_EQ(body, wanted);
@@ -319,11 +319,15 @@ TEST(Responses, LogprobsOfTheText) {
     }
     EXPECT_EQ(tokens, text);
     body["stream"] = true;
-    const Answer streamed = post(server.port(), kResponsesPath, body);
+    const std::string streamed = post(server.port(), kResponsesPath, body).body;
     Json deltas = Json::array();
     Json done;
-    for (const std::string& event : streamed.events()) {
-      const Json data = parse_json(event).value();
+    constexpr std::string_view kData = "\ndata: ";
+    for (std::size_t at = streamed.find(kData); at != std::string::npos;
+         at = streamed.find(kData, at + 1)) {
+      const std::size_t begin = at + kData.size();
+      const Json data =
+          parse_json(streamed.substr(begin, streamed.find('\n', begin) - begin)).value();
       if (data["type"] == "response.output_text.delta") {
         for (const Json& one : data["logprobs"]) deltas.push_back(one);
       }
