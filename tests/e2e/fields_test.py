@@ -59,7 +59,7 @@ class FieldsTest(unittest.TestCase):
         self.assertEqual([piece["stop"] for piece in pieces], [False] * (len(pieces) - 1) + [True])
 
     def test_probabilities_of_the_draw(self):
-        ask = {"prompt": "Once upon a time", "n_predict": 8, "n_probs": 10, "seed": 5}
+        ask = {"prompt": "Once upon a time", "n_predict": 8, "n_probs": 10, "seed": 5, "top_p": 1, "min_p": 0}
         raw = self.server.post("/completion", {**ask, "temperature": 0.7, "top_k": 4})
         drawn = self.server.post("/completion", {**ask, "temperature": 0.7, "top_k": 4, "post_sampling_probs": True})
         self.assertEqual(drawn["content"], raw["content"], "telling changes nothing")
