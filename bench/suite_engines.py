@@ -138,6 +138,11 @@ class Quire(Engine):
                 "peak_mb": result["peak_bytes"] / 1e6, "weights_mb": result["weight_bytes"] / 1e6,
                 "kv_token_bytes": result["kv_bytes_per_token"], "isa": result["isa"]}
 
+    def bare(self, input_tokens, output_tokens):
+        """What llama-bench measures: a prompt, and apart from it tokens from an empty context on."""
+        return {"prefill": self.latency(1, input_tokens, 2)["prefill"],
+                "decode": self.latency(1, 1, output_tokens)["decode"]}
+
     def memory(self):
         self.prefault = False
         return self.latency(1, 16, 2, ["--warmup-rounds", "0"])

@@ -102,10 +102,9 @@ def s1_single(setup, options, run_case):
     if setup.peers:
         name = options.formats[0]
         quire, llama = Quire(setup, name), Llama(setup, name)
-        run_case(Case("llama-bench 512, 128 from empty", [quire, llama],
-                      lambda e: e.bare(512, 128) if e is llama else e.latency(1, 512, 128),
+        run_case(Case("512 in; 128 out from empty", [quire, llama], lambda e: e.bare(512, 128),
                       [DECODE, PREFILL], [(quire.name, llama.name)],
-                      {"sequences": 1, "input": 512, "output": 128, "context": 576}))
+                      {"sequences": 1, "input": 512, "output": 128, "context": 64}))
     if not options.quick:
         run_case(latency_case(*contestants(setup, options, options.formats[:1]), 1, (3500, 64)))
 
