@@ -31,8 +31,8 @@ class SchemaCompiler {
   Result<NodeId> schema(const Json& value, const Path& path, int depth) {
     if (depth > limits_.depth)
       return schema_error(path, "schemas nest deeper than {}", limits_.depth);
+    QUIRE_TRY(check_shape(value, path));
     if (value.is_boolean()) return value.get<bool>() ? values_.any() : grammar_.choice({});
-    if (!value.is_object()) return schema_error(path, "a schema is an object or a boolean");
     QUIRE_TRY(refuse_unenforceable(value, path));
     if (value.contains("$ref")) return reference(value, path, depth);
     if (value.contains("allOf")) {

@@ -219,6 +219,8 @@ Result<Json> merge_schemas(const Json& root, const Json& a_in, const Json& b_in,
                            const std::string& path) {
   QUIRE_ASSIGN(const Json a, plain_schema(root, a_in, path));
   QUIRE_ASSIGN(const Json b, plain_schema(root, b_in, path));
+  QUIRE_TRY(check_shape(a, path));
+  QUIRE_TRY(check_shape(b, path));
   if (a.is_boolean()) return a.get<bool>() ? b : a;
   if (b.is_boolean()) return b.get<bool>() ? a : b;
   Json first = a, second = b;

@@ -142,6 +142,19 @@ Status refuse_unenforceable(const Json& schema, const std::string& path) {
   return {};
 }
 
+Status check_shape(const Json& schema, const std::string& path) {
+  if (schema.is_boolean()) return {};
+  if (!schema.is_object()) return schema_error(path, "a schema is an object or a boolean");
+  for (const char* key : {"properties", "patternProperties", "dependentRequired",
+                          "dependentSchemas", "$defs", "definitions"}) {
+    const Json* member = find_member(schema, key);
+    if (member != nullptr && !member->is_object()) {
+      return schema_error(path + "/" + key, "must be an object");
+    }
+  }
+  return {};
+}
+
 Result<std::vector<std::string>> types_of(const Json& schema, const std::string& path) {
   const Json* type = find_member(schema, "type");
   if (type == nullptr) return std::vector<std::string>(kTypes.begin(), kTypes.end());

@@ -23,6 +23,9 @@ tl::unexpected<Error> schema_error(const std::string& path, fmt::format_string<A
 bool is_annotation(std::string_view key);
 // Names the first keyword that a grammar cannot enforce.
 Status refuse_unenforceable(const Json& schema, const std::string& path);
+
+// An object or a boolean, and objects in it where schemas or lists are kept by name.
+Status check_shape(const Json& schema, const std::string& path);
 // "type" as a list; all six JSON types (number covering integer) when absent.
 Result<std::vector<std::string>> types_of(const Json& schema, const std::string& path);
 bool has_type(const Json& value, const std::vector<std::string>& types);
