@@ -101,7 +101,7 @@ struct EngineStats {
   std::uint64_t nan_rows = 0;         // requests that ended since their logits were not finite
   std::uint64_t unknown_cancels = 0;  // of requests that had finished, or never were
   Time last_step_at = {};             // a step or an idle heartbeat: the watchdog's evidence
-  double step_seconds_last = 0;
+  double step_seconds = 0;            // as a rule: the median of the last steps
   std::vector<std::uint64_t> step_tokens_histogram;  // bounds in kStepTokenBounds
 };
 inline constexpr int kStepTokenBounds[] = {1,   8,    16,   32,   64,   128,  256,

@@ -13,7 +13,7 @@ struct TokenLogprob {
 };
 
 // A token as it was made, with what was asked about it. Logprobs are raw: log-softmax of the
-// logits before temperature, penalties and bias.
+// logits before temperature, penalties and bias, unless SamplingParams::logprobs_drawn.
 struct OutputToken {
   std::int32_t id = 0;
   float logprob = 0;

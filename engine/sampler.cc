@@ -33,6 +33,27 @@ void ban_outside(std::span<const std::uint64_t> mask, std::span<float> logits) {
   }
 }
 
+// One of the candidates of a draw; those of weight 0 cannot be drawn and are not told.
+OutputToken score_drawn(std::vector<Candidate> candidates, std::int32_t id, int top_count) {
+  const auto total = static_cast<double>(total_weight(candidates));
+  std::erase_if(candidates, [](const Candidate& c) { return c.weight == 0; });
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+  });
+  OutputToken token;
+  token.id = id;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto share = static_cast<float>(static_cast<double>(candidates[i].weight) / total);
+    const TokenLogprob told{candidates[i].id, kernels::log_f32(share), static_cast<int>(i) + 1};
+    if (told.id == id) {
+      token.logprob = told.logprob;
+      token.rank = told.rank;
+    }
+    if (token.top.size() < static_cast<std::size_t>(top_count)) token.top.push_back(told);
+  }
+  return token;
+}
+
 }  // namespace
 
 OutputToken score_token(const kernels::Kernels& kernels, std::span<const float> logits,
@@ -147,7 +168,10 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
     scratch.probability = drawn.probability;
     return drawn.id;
   }
-  if (params_->temperature == 0) return best;
+  if (params_->temperature == 0) {
+    scratch.candidates.assign(1, {weight_of(1), 0, best});
+    return best;
+  }
   const std::uint64_t bits = random_bits(draw_by.seed, draw_by.position);
   const int top_k = params_->top_k > 0 && params_->top_k < count ? params_->top_k : 0;
   if (top_k > 0 && top_k <= kFewMax) return choose_of_few(logits, max, bits, scratch);
@@ -162,7 +186,7 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
   if (top_k > 0) keep_top_k(logits, static_cast<std::size_t>(top_k), probabilities);
   if (params_->min_p > 0) keep_min_p(std::span<float>(probabilities), params_->min_p);
   if (params_->top_p < 1) keep_top_p(std::span<float>(probabilities), params_->top_p);
-  if (params_->typical_p == 1) return draw(probabilities, bits);
+  if (params_->typical_p == 1 && !params_->logprobs_drawn) return draw(probabilities, bits);
   std::vector<Candidate>& candidates = scratch.candidates;
   candidates.clear();
   candidates.reserve(logits.size());
@@ -172,7 +196,7 @@ std::int32_t Sampler::choose(const kernels::Kernels& kernels, std::span<const fl
     candidates.push_back(
         {weight, score_of(logits[i], max, params_->temperature), static_cast<std::int32_t>(i)});
   }
-  keep_typical_p(candidates, params_->typical_p);
+  if (params_->typical_p < 1) keep_typical_p(candidates, params_->typical_p);
   return draw(candidates, bits);
 }
 
@@ -206,7 +230,11 @@ Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<c
   const std::uint64_t seed = mask.empty() ? seed_ : mix64(seed_ ^ kMaskedSalt);
   const Draw draw_by = {seed, static_cast<std::uint64_t>(position)};
   const std::int32_t id = choose(kernels, row, draw_by, scratch);
-  if (id >= 0) return take(kernels, logits, id);
+  if (id >= 0) {
+    const bool drawn = params_->logprobs_drawn && params_->logprobs >= 0;
+    return drawn ? score_drawn(scratch.candidates, id, params_->logprobs)
+                 : take(kernels, logits, id);
+  }
   if (!mask.empty()) {
     return fail(ErrorCode::kInvalid,
                 "no token is left to choose from at position {}: none that may be chosen continues "
@@ -222,6 +250,9 @@ Result<OutputToken> Sampler::sample(const kernels::Kernels& kernels, std::span<c
 OutputToken Sampler::take(const kernels::Kernels& kernels, std::span<const float> logits,
                           std::int32_t id) const {
   if (params_->logprobs < 0) return OutputToken{id, 0, 0, {}};
+  if (params_->logprobs_drawn) {
+    return score_drawn({{weight_of(1), 0, id}}, id, params_->logprobs);
+  }
   const std::vector<std::int32_t>& named = params_->logprob_token_ids;
   OutputToken token = score_token(kernels, logits, id, named.empty() ? params_->logprobs : 0);
   for (const std::int32_t other : named) {

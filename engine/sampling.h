@@ -80,6 +80,10 @@ struct SamplingParams {
   // Instead of the best ones, these are told beside the chosen token; needs logprobs >= 0.
   std::vector<std::int32_t> logprob_token_ids;
 
+  // Logprobs are those of the distribution that the token was drawn from, after penalties, bans,
+  // temperature and cuts, and only its tokens are told; forced ones have the probability 1.
+  bool logprobs_drawn = false;
+
   bool uses_chain() const {
     return chain_given || top_n_sigma > 0 || xtc_probability > 0 || dynatemp_range > 0 ||
            mirostat > 0 || adaptive_target >= 0 || min_keep > 0;

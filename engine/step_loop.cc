@@ -372,7 +372,7 @@ void StepLoop::count_step(const scheduler::StepPlan& plan, Time elapsed) {
   if (plan.sequences.empty()) return;
   ++stats_.steps;
   ++stats_.step_tokens_histogram[static_cast<std::size_t>(latest_bound(plan.token_count))];
-  stats_.step_seconds_last = to_seconds(elapsed);
+  typical_step_.add(to_seconds(elapsed));
   stats_.preemptions += plan.preempted.size();
   if (config_.invariant_check_every > 0 &&
       stats_.steps % static_cast<std::uint64_t>(config_.invariant_check_every) == 0) {
@@ -382,6 +382,7 @@ void StepLoop::count_step(const scheduler::StepPlan& plan, Time elapsed) {
 
 EngineStats StepLoop::stats() const {
   EngineStats stats = stats_;
+  stats.step_seconds = typical_step_.seconds();
   const scheduler::SchedulerStats now = scheduler_->stats();
   stats.running = now.running;
   stats.waiting = now.waiting;

@@ -16,6 +16,7 @@
 #include "engine/model_runner.h"
 #include "engine/step_batch.h"
 #include "engine/step_recorder.h"
+#include "engine/typical_step.h"
 #include "scheduler/scheduler.h"
 
 namespace quire::engine {
@@ -111,6 +112,7 @@ class StepLoop {
   std::vector<Sampled> sampled_;         // in the plan's order
   std::vector<scheduler::SequenceResult> results_;
   EngineStats stats_;
+  TypicalStep typical_step_;
   StepRecorder recorder_;
 };
 

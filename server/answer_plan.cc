@@ -5,6 +5,7 @@
 
 #include "engine/grammar/matcher.h"
 #include "server/call_grammar.h"
+#include "server/chat_prompt.h"
 #include "server/ids.h"
 #include "server/structured_output.h"
 
@@ -35,7 +36,7 @@ class AnswerPlanner {
   AnswerPlanner(const Fields& fields, Endpoint endpoint, const Backend& backend,
                 std::string_view prompt)
       : fields_(fields), endpoint_(endpoint), backend_(backend), prompt_(prompt) {
-    if (endpoint == kChat) format_ = backend.answer_format;
+    if (endpoint == kChat) format_ = chat_answer_format(fields, backend);
   }
 
   tl::expected<AnswerPlan, ApiError> run();

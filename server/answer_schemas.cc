@@ -26,7 +26,7 @@ constexpr AnswerSchema kSchemas[] = {
       "required":["index","message","logprobs","finish_reason"],"properties":{
       "index":{"type":"integer"},"message":{"type":"object","required":["role","content"],
       "properties":{"role":{"const":"assistant"},"content":{"type":["string","null"]}}},
-      "finish_reason":{"enum":["stop","length","tool_calls"]}}}},"usage":USAGE}})"},
+      "finish_reason":{"enum":["stop","length","tool_calls","function_call"]}}}},"usage":USAGE}})"},
     {"POST", "/v1/completions", R"({"type":"object",
       "required":["id","object","created","model","choices","usage"],"properties":{
       "id":{"type":"string"},"object":{"const":"text_completion"},"created":{"type":"integer"},
@@ -52,8 +52,10 @@ constexpr AnswerSchema kSchemas[] = {
       "usage":{"type":"object","required":["input_tokens","output_tokens"]}}})"},
     {"POST", "/v1/messages/count_tokens", R"({"type":"object","required":["input_tokens"],
       "properties":{"input_tokens":{"type":"integer","minimum":0}}})"},
-    {"POST", "/infill", R"({"type":"object","required":["content","stop","tokens_predicted"],
-      "properties":{"content":{"type":"string"},"stop":{"type":"boolean"}}})"},
+    {"POST", "/completion", R"({"anyOf":[{"type":"object"},{"type":"array",
+      "items":{"type":"object"}}]})"},
+    {"POST", "/infill", R"({"type":"object","properties":{"content":{"type":"string"},
+      "stop":{"type":"boolean"}}})"},
     {"POST", "/v1/embeddings", R"({"type":"object","required":["object","data","model","usage"],
       "properties":{"object":{"const":"list"},"data":{"type":"array","minItems":1,"items":{
       "type":"object","required":["object","index","embedding"],"properties":{

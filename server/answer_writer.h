@@ -42,6 +42,8 @@ class AnswerWriter {
  public:
   virtual ~AnswerWriter() = default;
   virtual std::string whole(const std::vector<ChoiceState>& choices) = 0;
+  // Each piece of an answer that is going to be whole, for writers that want to see them.
+  virtual void note(const AnswerPiece&) {}
   // The bytes of the stream that a piece brings; advances its choice's state. May be empty.
   virtual std::string piece(const AnswerPiece& piece, std::vector<ChoiceState>& choices) = 0;
   // After the last piece of every choice.

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
@@ -22,16 +23,20 @@ using ChatRenderer = std::function<Result<std::string>(const text::ChatRequest&)
 struct Backend {
   engine::Engine* engine = nullptr;
   ChatRenderer render_chat;              // empty: the checkpoint has no template
+  ChatRenderer render_own;               // for requests that bring a template
   std::vector<std::string> model_names;  // the first is the one that answers carry
   PoolingSetup pooling;                  // what else the model is good for
   std::size_t prompt_bytes_max = 0;      // longer texts cannot fit the context; 0: no bound
   text::AnswerFormat answer_format;      // how the model spells reasoning and calls
+  // ... and how it does where a request brings the template. May be empty.
+  std::function<text::AnswerFormat(std::string_view template_source)> detect_format;
   grammar::GrammarStore* grammars = nullptr;
 };
 
 // Limits and habits that the operator sets.
 struct RequestPolicy {
   bool strict_fields = false;
+  bool trust_chat_template = false;  // of requests
   int logprobs_max = 20;
   double timeout_s = 600;
   bool receipts = false;  // in every answer, not only where the request asks for one

@@ -9,7 +9,6 @@ namespace quire::server {
 Result<LoadedChat> load_chat(const std::string& folder) {
   QUIRE_ASSIGN(text::ChatTemplates templates, text::load_chat_templates(folder));
   LoadedChat loaded;
-  if (templates.by_name.empty()) return loaded;
   // The template for tools tells more about them.
   std::string source;
   for (const char* name : {"tool_use", "default"}) {
@@ -18,11 +17,12 @@ Result<LoadedChat> load_chat(const std::string& folder) {
   }
   loaded.format = text::detect_answer_format(source);
   const auto shared = std::make_shared<const text::ChatTemplates>(std::move(templates));
-  loaded.render = [shared](const text::ChatRequest& request) {
+  loaded.render_own = [shared](const text::ChatRequest& request) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return text::render_chat(*shared, request,
                              std::chrono::duration_cast<std::chrono::seconds>(now).count());
   };
+  if (!shared->by_name.empty()) loaded.render = loaded.render_own;
   return loaded;
 }
 

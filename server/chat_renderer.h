@@ -9,6 +9,7 @@ namespace quire::server {
 
 struct LoadedChat {
   ChatRenderer render;        // empty when the folder has no template
+  ChatRenderer render_own;    // for requests that bring a template: compiles it each time
   text::AnswerFormat format;  // what the templates show of the model's way to answer
 };
 

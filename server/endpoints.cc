@@ -20,6 +20,8 @@ constexpr EndpointSpec kSpecs[] = {
      kGeneration},
     {"POST", "/v1/messages/count_tokens", "Generation", "how many tokens a message's prompt has",
      kCountTokens},
+    {"POST", "/completion", "Generation", "llama.cpp's own completion, whole or streamed", kNative,
+     kGeneration, "/completions"},
     {"POST", "/infill", "Generation", "llama.cpp's fill-in-the-middle, for models that have it",
      kInfill, kGeneration},
     {"POST", "/v1/embeddings", "Embeddings", "vectors of texts, for embedding models", kEmbeddings},

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "server/embeddings.h"
 #include "server/ids.h"
-#include "server/infill.h"
+#include "server/llama_request.h"
 #include "server/messages_request.h"
 #include "server/openai_request.h"
 #include "server/prompt_batch.h"
@@ -28,6 +28,7 @@ namespace {
 text::AnswerEvents answer_events(const GenerationPlan& plan, const engine::Output& output,
                                  ChoiceState& state) {
   text::AnswerEvents events;
+  if (!plan.detokenize) return events;
   if (!plan.answer.parser) {
     text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
     return events;
@@ -57,8 +58,9 @@ struct Dialects {
         return plan_responses(body, backend, policy, responses);
       case kMessages:
         return plan_messages(body, backend, policy);
+      case kNative:
       case kInfill:
-        return plan_infill(body, backend, policy);
+        return plan_llama(endpoint, body, backend, policy);
       default:
         return plan_generation(endpoint, body, backend, policy);
     }
@@ -89,7 +91,8 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   const ExchangePtr& exchange() const { return exchange_; }
   // Any thread.
   Json describe(Time now) const;
-  // At its own pace, which is unknown before its second token: then at step_seconds a token.
+  // At its own pace, which counts the more the more tokens it has: before its second token at
+  // step_seconds a token.
   Outlook outlook(Time now, double step_seconds) const;
   // I/O thread.
   void fail(const ApiError& error);
@@ -192,8 +195,11 @@ Outlook GenerationTask::outlook(Time now, double step_seconds) const {
   const double made =
       static_cast<double>(generated_.load()) / static_cast<double>(out.leaves.choices);
   const double age = made > 1 ? to_seconds(now - first_token_at_.load()) : 0;
-  out.seconds_left =
-      std::max(0.0, static_cast<double>(length) - made) * (age > 0 ? age / made : step_seconds);
+  // As if some tokens more had come at the pace of a step each.
+  constexpr double kTokensBefore = 16;
+  const double pace =
+      (age + kTokensBefore * step_seconds) / (made > 1 ? made + kTokensBefore : kTokensBefore);
+  out.seconds_left = std::max(0.0, static_cast<double>(length) - made) * pace;
   return out;
 }
 
@@ -278,7 +284,9 @@ void GenerationTask::deliver(std::size_t index, engine::Output output) {
 
 void GenerationTask::collect(std::size_t index, engine::Output output) {
   ChoiceState& state = choices_[index];
-  state.answer.apply(answer_events(plan_, output, state));
+  const text::AnswerEvents events = answer_events(plan_, output, state);
+  state.answer.apply(events);
+  writer_->note({index, &output, &events});
   if (!output.prompt_tokens.empty()) state.prompt_tokens = std::move(output.prompt_tokens);
   if (plan_.logprobs >= 0 || plan_.return_token_ids) {
     std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(state.tokens));
@@ -386,7 +394,7 @@ ApiError GenerationService::refusal(const Error& error, const Excess& wanted,
     std::unordered_set<const GenerationTask*> admitted;
     for (const auto& [id, task] : owners_) {
       if (task != asking && admitted.insert(task).second) {
-        running.push_back(task->outlook(now, stats.step_seconds_last));
+        running.push_back(task->outlook(now, stats.step_seconds));
       }
     }
   }

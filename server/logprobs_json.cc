@@ -2,6 +2,7 @@
 #include "server/logprobs_json.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "server/token_text.h"
 
@@ -55,6 +56,32 @@ Json chat_logprobs(const text::Tokenizer& tokenizer, std::span<const engine::Out
   out["content"] = std::move(content);
   out["refusal"] = nullptr;
   return out;
+}
+
+Json llama_probs(const text::Tokenizer& tokenizer, std::span<const engine::OutputToken> tokens,
+                 const LlamaProbs& style) {
+  const auto entry = [&](std::int32_t id, float logprob) {
+    const TokenText token = token_text(tokenizer, id);
+    Json out = {{"id", id}, {"token", token.text}, {"bytes", bytes_json(token.bytes)}};
+    if (style.drawn) {
+      out["prob"] = std::exp(static_cast<double>(logprob));
+    } else {
+      out["logprob"] = shown(logprob);
+    }
+    return out;
+  };
+  Json list = Json::array();
+  for (const engine::OutputToken& token : tokens) {
+    Json out = entry(token.id, token.logprob);
+    Json top = Json::array();
+    for (const engine::TokenLogprob& other : token.top) {
+      if (static_cast<int>(top.size()) == style.top) break;
+      top.push_back(entry(other.id, other.logprob));
+    }
+    out[style.drawn ? "top_probs" : "top_logprobs"] = std::move(top);
+    list.push_back(std::move(out));
+  }
+  return list;
 }
 
 Json completion_logprobs(const text::Tokenizer& tokenizer,

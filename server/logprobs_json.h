@@ -25,6 +25,15 @@ Json completion_logprobs(const text::Tokenizer& tokenizer,
                          std::span<const engine::OutputToken> tokens, const LogprobsStyle& style,
                          std::size_t prompt_count, std::int64_t& offset);
 
+struct LlamaProbs {
+  int top = 0;         // candidates per token
+  bool drawn = false;  // "prob" and "top_probs" of the draw instead of raw "logprob"
+};
+
+// llama.cpp's completion_probabilities: [{"id", "token", "bytes", "logprob", "top_logprobs"}].
+Json llama_probs(const text::Tokenizer& tokenizer, std::span<const engine::OutputToken> tokens,
+                 const LlamaProbs& style);
+
 // [null, {"ID": {"logprob", "rank", "decoded_token"}}, ...]
 Json prompt_logprobs(const text::Tokenizer& tokenizer, std::span<const engine::OutputToken> tokens);
 

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "server/chat_prompt.h"
 #include "server/messages_writer.h"
 #include "server/translate.h"
 
@@ -54,7 +55,7 @@ Text read_texts(const Json& content, const std::string& where, std::string_view 
 class Translator {
  public:
   Translator(const Json& body, Endpoint endpoint) : fields_(body), endpoint_(endpoint) {
-    out_.chat = copy_shared_fields(body, endpoint, kOwn);
+    out_.chat = copy_shared_fields(body, endpoint, kChat, kOwn);
   }
 
   tl::expected<ChatBody, ApiError> run() {
@@ -281,9 +282,8 @@ Expected Translator::read_rest() {
   const Json* format = fields_.get("output_format");
   if (const Json* config = fields_.get("output_config")) {
     if (format == nullptr) format = find_member(*config, "format");
-    if (const std::string* effort = text_member(*config, "effort")) {
-      out_.chat["reasoning_effort"] = *effort;
-    }
+    const Json* effort = find_member(*config, "effort");
+    if (effort != nullptr && !effort->is_null()) out_.chat["reasoning_effort"] = *effort;
   }
   if (format == nullptr || format->is_null()) return {};
   const Json* schema = find_member(*format, "schema");
@@ -328,7 +328,7 @@ HttpResponse count_tokens_answer(const Backend& backend, const RequestPolicy& po
   if (auto good = check_model(Fields(chat->chat), backend); !good) {
     return error_response(good.error());
   }
-  const auto count = count_chat_tokens(chat->chat, backend);
+  const auto count = count_chat_tokens(chat->chat, backend, policy);
   if (!count) return error_response(count.error());
   HttpResponse response;
   response.body = dump_json({{"input_tokens", *count}});

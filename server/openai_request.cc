@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/chat_prompt.h"
 #include "server/fim.h"
+#include "server/legacy_functions.h"
 #include "server/openai_response.h"
 #include "server/openai_sampling.h"
 
@@ -12,8 +14,6 @@ namespace quire::server {
 namespace {
 
 constexpr std::size_t kPromptsMax = 256;
-constexpr std::size_t kMessagesMax = 4096;
-constexpr std::size_t kToolsMax = 128;
 constexpr std::size_t kSaltBytesMax = 128;
 
 using Expected = tl::expected<void, ApiError>;
@@ -41,6 +41,8 @@ class Planner {
   Expected truncate(Ids& ids, std::int64_t reserved) const;
   tl::expected<std::int64_t, ApiError> fit(std::int64_t prompt_tokens) const;
   std::int64_t asked_max_tokens() const;
+  Expected show(const Prompt& prompt, bool truncated, const GenerationPlan& plan,
+                PromptPlan& out) const;
   Expected fill(Prompt prompt, const GenerationPlan& plan, const engine::SamplingParams& sampling,
                 PromptPlan& out) const;
   tl::expected<Ids, ApiError> read_prediction() const;
@@ -89,9 +91,16 @@ Expected Planner::run(GenerationPlan& plan) {
 Expected Planner::read_answer(GenerationPlan& plan) const {
   plan.stream = fields_.flag("stream", false);
   plan.receipt = fields_.flag("receipt", policy_.receipts);
-  plan.echo = endpoint_ == kCompletions && fields_.flag("echo", false);
-  plan.return_token_ids = fields_.flag("return_token_ids", false);
+  plan.echo = fields_.flag("echo", false);
+  plan.detokenize = fields_.flag("detokenize", true);
+  plan.return_token_ids = fields_.flag("return_token_ids", false) || !plan.detokenize;
   plan.tokens_as_ids = fields_.flag("return_tokens_as_token_ids", false);
+  plan.return_prompt_text = fields_.flag("return_prompt_text", false);
+  plan.return_token_offsets = fields_.flag("return_token_offsets", false);
+  for (const char* name : {"stop", "stop_regex"}) {
+    if (plan.detokenize || fields_.get(name) == nullptr) continue;
+    return api_fail(kBadRequest, name, "{} needs the text that detokenize: false leaves out", name);
+  }
   const Json* options = fields_.get("stream_options");
   if (options == nullptr) return {};
   if (!plan.stream) {
@@ -178,13 +187,8 @@ tl::expected<Prompt, ApiError> Planner::middle_prompt(const std::string& text) c
 }
 
 tl::expected<Prompt, ApiError> Planner::chat_prompt() const {
-  auto chat = read_chat_prompt(fields_);
-  if (!chat) return tl::unexpected(chat.error());
-  if (!backend_.render_chat) {
-    return api_fail(kUnsupportedEndpoint, "messages", "the model has no chat template");
-  }
-  const auto text = backend_.render_chat(*chat);
-  if (!text) return tl::unexpected(api_error(text.error()));
+  const auto text = render_chat_prompt(fields_, backend_, policy_);
+  if (!text) return tl::unexpected(text.error());
   return text_prompt(*text, false);
 }
 
@@ -274,7 +278,8 @@ Expected Planner::truncate(Ids& ids, std::int64_t reserved) const {
 tl::expected<std::int64_t, ApiError> Planner::fit(std::int64_t prompt_tokens) const {
   const std::int64_t asked = asked_max_tokens();
   const std::int64_t rest = context_max() - prompt_tokens;
-  const bool scores_only = fields_.flag("echo", false) || fields_.get("prompt_logprobs") != nullptr;
+  const bool scores_only = (endpoint_ == kCompletions && fields_.flag("echo", false)) ||
+                           fields_.get("prompt_logprobs") != nullptr;
   if (asked == 0 && !scores_only) {
     return api_fail(kBadRequest, "max_tokens",
                     "max_tokens must be at least 1 without echo or prompt_logprobs, got 0");
@@ -316,6 +321,24 @@ tl::expected<Ids, ApiError> Planner::read_prediction() const {
   return std::move(*ids);
 }
 
+// What the answer tells about the prompt.
+Expected Planner::show(const Prompt& prompt, bool truncated, const GenerationPlan& plan,
+                       PromptPlan& out) const {
+  if (plan.return_token_ids) out.prompt_ids = prompt.ids;
+  const bool repeats = plan.echo && endpoint_ == kCompletions;
+  if (repeats || plan.return_prompt_text || plan.return_token_offsets) {
+    out.text = prompt.text;
+    if (out.text.empty() || truncated) {
+      auto text = tokenizer().decode(prompt.ids, {.skip_special_tokens = false});
+      if (!text) return tl::unexpected(api_error(text.error()));
+      out.text = std::move(*text);
+    }
+  }
+  if (plan.return_token_offsets) out.offsets = token_offsets(tokenizer(), prompt.ids, out.text);
+  if (plan.echo) out.echo = repeats ? out.text : echoed_message(fields_);
+  return {};
+}
+
 Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
                        const engine::SamplingParams& sampling, PromptPlan& out) const {
   const std::int64_t reserved = std::max<std::int64_t>(1, asked_max_tokens());
@@ -327,13 +350,7 @@ Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
     return api_fail(kBadRequest, "min_tokens", "min_tokens {} exceeds max_tokens {}",
                     sampling.min_tokens, *max_tokens);
   }
-  if (plan.echo && (prompt.text.empty() || prompt.ids.size() != before)) {
-    auto text = tokenizer().decode(prompt.ids, {.skip_special_tokens = false});
-    if (!text) return tl::unexpected(api_error(text.error()));
-    prompt.text = std::move(*text);
-  }
-  if (plan.echo) out.echo = std::move(prompt.text);
-  if (plan.return_token_ids) out.prompt_ids = prompt.ids;
+  if (auto good = show(prompt, prompt.ids.size() != before, plan, out); !good) return good;
   out.prompt_tokens = static_cast<std::int64_t>(prompt.ids.size());
   out.max_tokens = *max_tokens;
   auto predicted = read_prediction();
@@ -393,61 +410,18 @@ tl::expected<Ids, ApiError> read_token_ids(const Json& list, const std::string& 
   return ids;
 }
 
-tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields) {
-  text::ChatRequest chat;
-  const Json* messages = fields.get("messages");
-  if (messages == nullptr) return api_fail(kBadRequest, "messages", "messages is missing");
-  if (messages->empty() || messages->size() > kMessagesMax) {
-    return api_fail(kBadRequest, "messages", "messages must have 1 to {} entries, got {}",
-                    kMessagesMax, messages->size());
-  }
-  chat.messages = *messages;
-  if (const Json* tools = fields.get("tools"); tools != nullptr && !tools->empty()) {
-    if (tools->size() > kToolsMax) {
-      return api_fail(kBadRequest, "tools", "tools has {} entries, the limit is {}", tools->size(),
-                      kToolsMax);
-    }
-    const Json* choice = fields.get("tool_choice");
-    if (choice == nullptr || *choice != "none") chat.tools = *tools;
-  }
-  if (const Json* documents = fields.get("documents")) chat.documents = *documents;
-  if (const Json* kwargs = fields.get("chat_template_kwargs")) chat.kwargs = *kwargs;
-  const auto add_default = [&](const char* name, Json value) {
-    if (find_member(chat.kwargs, name) == nullptr) chat.kwargs[name] = std::move(value);
-  };
-  // DeepSeek's templates call the switch "thinking".
-  const auto switch_thinking = [&](const Json& on) {
-    add_default("enable_thinking", on);
-    add_default("thinking", on);
-  };
-  if (const Json* thinking = fields.get("enable_thinking")) switch_thinking(*thinking);
-  if (fields.integer("reasoning_budget", -1) == 0) switch_thinking(false);
-  if (const Json* effort = fields.get("reasoning_effort"); effort && effort->is_string()) {
-    static constexpr std::string_view kEfforts[] = {"none", "minimal", "low", "medium",
-                                                    "high", "xhigh",   "max"};
-    const auto& name = effort->get_ref<const std::string&>();
-    if (std::find(std::begin(kEfforts), std::end(kEfforts), name) == std::end(kEfforts)) {
-      return api_fail(kBadRequest, "reasoning_effort", "reasoning_effort must be one of {}, got {}",
-                      fmt::join(kEfforts, ", "), dump_json(*effort).substr(0, 64));
-    }
-    add_default("reasoning_effort", *effort);
-    switch_thinking(name != "none");
-  }
-  chat.continue_final_message = fields.flag("continue_final_message", false);
-  chat.add_generation_prompt = fields.flag("add_generation_prompt", !chat.continue_final_message);
-  if (chat.add_generation_prompt && chat.continue_final_message) {
-    return api_fail(kBadRequest, "continue_final_message",
-                    "continue_final_message and add_generation_prompt exclude each other");
-  }
-  return chat;
-}
-
 tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::string_view body,
                                                        const Backend& backend,
                                                        const RequestPolicy& policy) {
-  const auto parsed = parse_body(body);
+  auto parsed = parse_body(body);
   if (!parsed) return tl::unexpected(parsed.error());
-  return plan_parsed(endpoint, *parsed, backend, policy);
+  if (endpoint != kChat) return plan_parsed(endpoint, *parsed, backend, policy);
+  const auto legacy = lift_legacy_functions(*parsed);
+  if (!legacy) return tl::unexpected(legacy.error());
+  auto plan = plan_parsed(endpoint, *parsed, backend, policy);
+  if (!plan) return tl::unexpected(*legacy ? rename_legacy(plan.error()) : plan.error());
+  plan->legacy_functions = *legacy;
+  return plan;
 }
 
 tl::expected<GenerationPlan, ApiError> plan_parsed(Endpoint endpoint, const Json& body,

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "server/answer_writer.h"
 #include "server/backend.h"
 #include "server/request_fields.h"
+#include "server/token_offsets.h"
 
 namespace quire::server {
 
@@ -19,8 +21,11 @@ struct PromptPlan {
   engine::GenerateRequest request;  // moved to the engine at submission
   std::int64_t prompt_tokens = 0;
   std::int64_t max_tokens = 0;
-  std::vector<std::int32_t> prompt_ids;  // when they are to be shown
-  std::string echo;                      // the prompt's text, when it is to be repeated
+  // What the answer shows of it, when it is asked to:
+  std::vector<std::int32_t> prompt_ids;
+  std::string text;
+  std::optional<TokenOffsets> offsets;  // absent where the tokens do not add up to the text
+  std::string echo;                     // what comes before the answer's text
 };
 
 struct GenerationPlan;
@@ -41,7 +46,11 @@ struct GenerationPlan {
   bool echo = false;
   bool return_token_ids = false;
   bool tokens_as_ids = false;
-  int logprobs = -1;  // as SamplingParams
+  bool return_prompt_text = false;
+  bool return_token_offsets = false;
+  bool detokenize = true;         // false: tokens are shown, no text
+  bool legacy_functions = false;  // calls are shown as function_call
+  int logprobs = -1;              // as SamplingParams
   int prompt_logprobs = -1;
   bool shows_prompt_logprobs = false;  // asked for by name, not only through echo
   int n = 1;
@@ -59,9 +68,6 @@ tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::s
 tl::expected<GenerationPlan, ApiError> plan_parsed(Endpoint endpoint, const Json& body,
                                                    const Backend& backend,
                                                    const RequestPolicy& policy);
-
-// The conversation of a chat, tokenize or apply-template body.
-tl::expected<text::ChatRequest, ApiError> read_chat_prompt(const Fields& fields);
 
 // Ok when `model` is absent or one of ours.
 tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend);

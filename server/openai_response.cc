@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "server/chat_json.h"
 #include "server/logprobs_json.h"
 #include "server/sse_writer.h"
 #include "server/usage_json.h"
@@ -42,77 +43,10 @@ Json stop_reason_json(FinishReason finish, const std::string& reason) {
   return reason;
 }
 
-Json finish_json(const ChoiceState& state) {
-  return state.finish == FinishReason::kNone ? Json(nullptr) : Json(finish_reason_name(state));
-}
-
-Json call_json(const text::ToolCall& call) {
-  return {{"id", call.id},
-          {"type", "function"},
-          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
-}
-
-// content is null where only reasoning or calls came.
-Json message_json(const text::Answer& answer) {
-  Json message = Json::object();
-  message["role"] = "assistant";
-  const bool only_others =
-      answer.content.empty() && !(answer.calls.empty() && answer.reasoning.empty());
-  message["content"] = only_others ? Json(nullptr) : Json(answer.content);
-  message["refusal"] = nullptr;
-  if (!answer.reasoning.empty()) {
-    message["reasoning_content"] = answer.reasoning;
-    message["reasoning"] = answer.reasoning;
-  }
-  if (!answer.calls.empty()) {
-    Json calls = Json::array();
-    for (const text::ToolCall& call : answer.calls) calls.push_back(call_json(call));
-    message["tool_calls"] = std::move(calls);
-  }
-  return message;
-}
-
-// One fragment of a call: the first has the id and the whole name, later ones arguments only.
-void add_fragment(const text::AnswerEvent& event, Json& list) {
-  Json fragment = Json::object();
-  fragment["index"] = event.call_idx;
-  if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
-    fragment["id"] = event.call_id;
-    fragment["type"] = "function";
-    fragment["function"] = {{"name", event.text}, {"arguments", ""}};
-  } else if (!list.empty() && list.back()["index"] == event.call_idx) {
-    auto& arguments = list.back()["function"]["arguments"].get_ref<std::string&>();
-    arguments += event.text;
-    return;
-  } else {
-    fragment["function"] = {{"arguments", event.text}};
-  }
-  list.push_back(std::move(fragment));
-}
-
-Json delta_json(const text::AnswerEvents& events, bool first) {
-  using Kind = text::AnswerEvent::Kind;
-  Json delta = Json::object();
-  if (first) delta["role"] = "assistant";
-  std::string content;
-  std::string reasoning;
-  Json calls = Json::array();
-  for (const text::AnswerEvent& event : events) {
-    if (event.kind == Kind::kContent) {
-      content += event.text;
-    } else if (event.kind == Kind::kReasoning) {
-      reasoning += event.text;
-    } else {
-      add_fragment(event, calls);
-    }
-  }
-  if (!reasoning.empty()) {
-    delta["reasoning_content"] = reasoning;
-    delta["reasoning"] = reasoning;
-  }
-  if (!content.empty() || (first && reasoning.empty() && calls.empty())) delta["content"] = content;
-  if (!calls.empty()) delta["tool_calls"] = std::move(calls);
-  return delta;
+Json finish_json(const GenerationPlan& plan, const ChoiceState& state) {
+  if (state.finish == FinishReason::kNone) return nullptr;
+  const std::string_view name = finish_reason_name(state);
+  return plan.legacy_functions && name == "tool_calls" ? "function_call" : name;
 }
 
 bool all_finished(const std::vector<ChoiceState>& choices) {
@@ -208,6 +142,11 @@ class OpenAiWriter final : public AnswerWriter {
   std::size_t first_choice(std::size_t index) const {
     return index - index % static_cast<std::size_t>(plan_.n);
   }
+  CallStyle call_style() const {
+    return plan_.legacy_functions ? CallStyle::kFunction : CallStyle::kTools;
+  }
+  // What was asked about the prompt of a choice.
+  void add_prompt(std::size_t index, const std::vector<ChoiceState>& choices, Json& out) const;
   Json whole_choice(std::size_t index, const std::vector<ChoiceState>& choices) const;
   Json piece_choice(const AnswerPiece& piece, std::vector<ChoiceState>& choices, bool first) const;
   void add_costs(const std::vector<ChoiceState>& choices, Json& out) const;
@@ -225,6 +164,16 @@ void OpenAiWriter::add_costs(const std::vector<ChoiceState>& choices, Json& out)
   if (plan_.receipt) out["receipt"] = receipt_json(plan_, choices, SteadyClock().now());
 }
 
+void OpenAiWriter::add_prompt(std::size_t index, const std::vector<ChoiceState>& choices,
+                              Json& out) const {
+  const PromptPlan& prompt = prompt_of(index);
+  if (plan_.return_token_ids) out["prompt_token_ids"] = ids_json(prompt.prompt_ids);
+  if (plan_.return_token_offsets) out["prompt_token_offsets"] = offsets_json(prompt.offsets);
+  if (plan_.return_prompt_text) out["prompt_text"] = prompt.text;
+  if (!plan_.shows_prompt_logprobs) return;
+  out["prompt_logprobs"] = prompt_logprobs(tokenizer_, choices[first_choice(index)].prompt_tokens);
+}
+
 Json OpenAiWriter::whole_choice(std::size_t index, const std::vector<ChoiceState>& choices) const {
   const ChoiceState& state = choices[index];
   const PromptPlan& prompt = prompt_of(index);
@@ -234,18 +183,19 @@ Json OpenAiWriter::whole_choice(std::size_t index, const std::vector<ChoiceState
   Json choice = Json::object();
   choice["index"] = index;
   if (is_chat_) {
-    choice["message"] = message_json(state.answer);
+    choice["message"] = message_json(state.answer, call_style());
+    if (plan_.echo) {
+      Json& content = choice["message"]["content"];
+      content = prompt.echo + (content.is_string() ? content.get<std::string>() : "");
+    }
   } else {
     choice["text"] = prompt.echo + state.answer.content;
   }
   choice["logprobs"] = parts.logprobs(plan_, tokenizer_, offset);
-  choice["finish_reason"] = finish_json(state);
+  choice["finish_reason"] = finish_json(plan_, state);
   choice["stop_reason"] = stop_reason_json(state.finish, state.stop_reason);
   if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(state.tokens);
-  if (!is_chat_ && plan_.return_token_ids) choice["prompt_token_ids"] = ids_json(prompt.prompt_ids);
-  if (!is_chat_ && plan_.shows_prompt_logprobs) {
-    choice["prompt_logprobs"] = prompt_logprobs(tokenizer_, prompt_tokens);
-  }
+  if (!is_chat_) add_prompt(index, choices, choice);
   return choice;
 }
 
@@ -256,12 +206,7 @@ std::string OpenAiWriter::whole(const std::vector<ChoiceState>& choices) {
   for (std::size_t i = 0; i < choices.size(); ++i) list.push_back(whole_choice(i, choices));
   out["choices"] = std::move(list);
   out["usage"] = usage_json(plan_, choices);
-  if (is_chat_ && plan_.return_token_ids) {
-    out["prompt_token_ids"] = ids_json(plan_.prompts.front().prompt_ids);
-  }
-  if (is_chat_ && plan_.shows_prompt_logprobs) {
-    out["prompt_logprobs"] = prompt_logprobs(tokenizer_, choices.front().prompt_tokens);
-  }
+  if (is_chat_) add_prompt(0, choices, out);
   add_costs(choices, out);
   add_warnings(plan_, out);
   return dump_json(out);
@@ -279,7 +224,7 @@ Json OpenAiWriter::piece_choice(const AnswerPiece& piece, std::vector<ChoiceStat
   Json choice = Json::object();
   choice["index"] = piece.index;
   if (is_chat_) {
-    choice["delta"] = delta_json(*piece.events, first);
+    choice["delta"] = delta_json(*piece.events, call_style(), first, first ? prompt.echo : "");
   } else {
     std::string text = first ? prompt.echo : "";
     for (const text::AnswerEvent& event : *piece.events) text += event.text;
@@ -287,17 +232,13 @@ Json OpenAiWriter::piece_choice(const AnswerPiece& piece, std::vector<ChoiceStat
   }
   choice["logprobs"] = parts.logprobs(plan_, tokenizer_, state.text_offset);
   const FinishReason finish = piece.output->finish;
-  choice["finish_reason"] = finish == FinishReason::kNone ? Json(nullptr) : finish_json(state);
+  choice["finish_reason"] =
+      finish == FinishReason::kNone ? Json(nullptr) : finish_json(plan_, state);
   if (finish != FinishReason::kNone) {
     choice["stop_reason"] = stop_reason_json(finish, piece.output->stop_reason);
   }
   if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(piece.output->tokens);
-  if (!is_chat_ && first && plan_.return_token_ids) {
-    choice["prompt_token_ids"] = ids_json(prompt.prompt_ids);
-  }
-  if (!is_chat_ && first && plan_.shows_prompt_logprobs) {
-    choice["prompt_logprobs"] = prompt_logprobs(tokenizer_, prompt_tokens);
-  }
+  if (!is_chat_ && first) add_prompt(piece.index, choices, choice);
   return choice;
 }
 
@@ -319,13 +260,7 @@ std::string OpenAiWriter::piece(const AnswerPiece& piece, std::vector<ChoiceStat
     out["usage"] = nullptr;
   }
   if (first && is_only_begun(choices, piece.index)) {
-    if (is_chat_ && plan_.return_token_ids) {
-      out["prompt_token_ids"] = ids_json(prompt_of(piece.index).prompt_ids);
-    }
-    if (is_chat_ && plan_.shows_prompt_logprobs) {
-      out["prompt_logprobs"] =
-          prompt_logprobs(tokenizer_, choices[first_choice(piece.index)].prompt_tokens);
-    }
+    if (is_chat_) add_prompt(piece.index, choices, out);
     add_warnings(plan_, out);
   }
   if (all_finished(choices)) add_costs(choices, out);

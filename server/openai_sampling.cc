@@ -109,20 +109,21 @@ Expected check_logprobs_limit(const Fields& fields, const char* name, int limit)
 
 Expected read_logprobs(const Fields& fields, Endpoint endpoint, int limit,
                        engine::SamplingParams& out) {
-  for (const char* name : {"logprobs", "top_logprobs", "prompt_logprobs"}) {
+  for (const char* name : {"logprobs", "top_logprobs", "prompt_logprobs", "n_probs"}) {
     if (auto good = check_logprobs_limit(fields, name, limit); !good) return good;
   }
   out.prompt_logprobs = static_cast<int>(fields.integer("prompt_logprobs", -1));
+  const auto n_probs = static_cast<int>(fields.integer("n_probs", 0));  // llama.cpp's; 0 is none
   if (endpoint == kCompletions) {
-    out.logprobs = static_cast<int>(fields.integer("logprobs", -1));
+    out.logprobs = static_cast<int>(fields.integer("logprobs", n_probs > 0 ? n_probs : -1));
     if (fields.flag("echo", false) && out.logprobs >= 0) {
       out.prompt_logprobs = std::max(out.prompt_logprobs, out.logprobs);
     }
     return {};
   }
   const auto top = static_cast<int>(fields.integer("top_logprobs", 0));
-  if (fields.flag("logprobs", false)) {
-    out.logprobs = top;
+  if (fields.flag("logprobs", n_probs > 0)) {
+    out.logprobs = std::max(top, n_probs);
   } else if (top > 0) {
     return api_fail(kBadRequest, "top_logprobs", "top_logprobs needs logprobs to be true");
   }

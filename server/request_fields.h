@@ -28,8 +28,10 @@ enum Endpoint : unsigned {
   kRerank = 1024,
   kScore = 2048,
   kClassify = 4096,
+  kNative = 8192,  // llama.cpp's own /completion
+  kLlamaCpp = kInfill | kNative,
   kOpenAi = kChat | kCompletions,
-  kGenerating = kOpenAi | kResponses | kMessages | kInfill,
+  kGenerating = kOpenAi | kResponses | kMessages | kLlamaCpp,
   kTemplated = kChat | kTokenize | kApplyTemplate,  // takes OpenAI's messages
 };
 

@@ -1,11 +1,13 @@
 // Neighbouring items of the assistant (reasoning, text, calls) are one message in chat.
 #include "server/responses_request.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "server/responses_writer.h"
 #include "server/translate.h"
+#include "server/truncation.h"
 
 namespace quire::server {
 namespace {
@@ -13,9 +15,19 @@ namespace {
 using Expected = tl::expected<void, ApiError>;
 using Text = tl::expected<std::string, ApiError>;
 
-constexpr std::array<std::string_view, 10> kOwn{
-    "input", "instructions", "text",  "reasoning",   "previous_response_id",
-    "store", "metadata",     "tools", "tool_choice", "max_output_tokens"};
+constexpr std::array<std::string_view, 13> kOwn{"input",
+                                                "instructions",
+                                                "text",
+                                                "reasoning",
+                                                "previous_response_id",
+                                                "store",
+                                                "metadata",
+                                                "tools",
+                                                "include",
+                                                "tool_choice",
+                                                "truncation",
+                                                "top_logprobs",
+                                                "max_output_tokens"};
 constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames{
     {{"messages", "input"},
      {"max_tokens", "max_output_tokens"},
@@ -49,14 +61,15 @@ Text read_content(const Json& content, const std::string& where) {
 class Translator {
  public:
   Translator(const Json& body, ResponseContext& context) : fields_(body), context_(context) {
-    out_.chat = copy_shared_fields(body, kResponses, kOwn);
+    out_.chat = copy_shared_fields(body, kResponses, kChat, kOwn);
   }
 
   tl::expected<ChatBody, ApiError> run(ResponseStore& store) {
     if (auto good = read_history(store); !good) return tl::unexpected(good.error());
     for (const auto step :
          {&Translator::read_input, &Translator::read_tools, &Translator::read_choice,
-          &Translator::read_text, &Translator::read_reasoning}) {
+          &Translator::read_text, &Translator::read_reasoning, &Translator::read_include,
+          &Translator::read_truncation}) {
       if (auto good = (this->*step)(); !good) return tl::unexpected(good.error());
     }
     finish_messages();
@@ -74,6 +87,10 @@ class Translator {
   Expected read_choice();
   Expected read_text();
   Expected read_reasoning();
+  Expected read_include();
+  Expected read_truncation();
+  void warn_of_others(const Json& object, std::string_view name,
+                      std::initializer_list<std::string_view> known);
   void finish_messages();
   // The assistant's message that the next of its items belongs to.
   Json& assistant();
@@ -239,6 +256,7 @@ Expected Translator::read_choice() {
 Expected Translator::read_text() {
   const Json* text = fields_.get("text");
   const Json* format = text == nullptr ? nullptr : find_member(*text, "format");
+  if (text != nullptr) warn_of_others(*text, "text", {"format", "verbosity"});
   if (format == nullptr || format->is_null()) return {};
   const std::string* type = text_member(*format, "type");
   if (type == nullptr) {
@@ -259,7 +277,56 @@ Expected Translator::read_reasoning() {
   const Json* reasoning = fields_.get("reasoning");
   const Json* effort = reasoning == nullptr ? nullptr : find_member(*reasoning, "effort");
   if (effort != nullptr && !effort->is_null()) out_.chat["reasoning_effort"] = *effort;
+  // A summary is never made: the reasoning itself is shown.
+  if (reasoning != nullptr) {
+    warn_of_others(*reasoning, "reasoning", {"effort", "summary", "generate_summary"});
+  }
   return {};
+}
+
+void Translator::warn_of_others(const Json& object, std::string_view name,
+                                std::initializer_list<std::string_view> known) {
+  for (const auto& [member, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), member) != known.end()) continue;
+    out_.warnings.push_back(
+        fmt::format("unknown field \"{}.{}\" was ignored", name, member.substr(0, 64)));
+  }
+}
+
+// Logprobs are shown when they are included, or when alternatives to each token are asked for.
+Expected Translator::read_include() {
+  static constexpr std::string_view kLogprobs = "message.output_text.logprobs";
+  // What tools bring that are not here, and what is never encrypted.
+  static constexpr std::string_view kNothingToAdd[] = {
+      "reasoning.encrypted_content",   "file_search_call.results",
+      "web_search_call.results",       "web_search_call.action.sources",
+      "code_interpreter_call.outputs", "computer_call_output.output.image_url",
+      "message.input_image.image_url"};
+  bool logprobs = fields_.integer("top_logprobs", 0) > 0;
+  const Json* include = fields_.get("include");
+  for (std::size_t i = 0; include != nullptr && i < include->size(); ++i) {
+    const Json& item = (*include)[i];
+    logprobs = logprobs || item == kLogprobs;
+    const bool known =
+        item == kLogprobs || std::any_of(std::begin(kNothingToAdd), std::end(kNothingToAdd),
+                                         [&](std::string_view name) { return item == name; });
+    if (known) continue;
+    return api_fail(kBadRequest, fmt::format("include[{}]", i),
+                    "include[{}]: {} is nothing that can be included", i,
+                    dump_json(item).substr(0, 64));
+  }
+  if (logprobs) {
+    out_.chat["logprobs"] = true;
+    out_.chat["top_logprobs"] = fields_.integer("top_logprobs", 0);
+  }
+  return {};
+}
+
+Expected Translator::read_truncation() {
+  const std::string truncation = fields_.text("truncation", "disabled");
+  if (truncation == "disabled" || truncation == "auto") return {};
+  return api_fail(kBadRequest, "truncation", "truncation must be auto or disabled, got \"{}\"",
+                  truncation.substr(0, 64));
 }
 
 // A float as it was written: 0.9, not 0.8999999761581421.
@@ -287,9 +354,9 @@ Json echo_of(const Json& body, const GenerationPlan& plan) {
   out["text"] = or_else("text", {{"format", {{"type", "text"}}}});
   out["tool_choice"] = or_else("tool_choice", "auto");
   out["tools"] = or_else("tools", Json::array());
-  out["top_logprobs"] = 0;
+  out["top_logprobs"] = or_else("top_logprobs", 0);
   out["top_p"] = shown(sampling.top_p);
-  out["truncation"] = "disabled";
+  out["truncation"] = or_else("truncation", "disabled");
   out["user"] = or_else("user", nullptr);
   out["metadata"] = or_else("metadata", Json::object());
   return out;
@@ -313,6 +380,13 @@ tl::expected<GenerationPlan, ApiError> plan_responses(std::string_view text, con
   auto context = std::make_shared<ResponseContext>();
   auto chat = Translator(*body, *context).run(*store);
   if (!chat) return tl::unexpected(rename_param(chat.error(), kNames));
+  if (Fields(*body).text("truncation", "disabled") == "auto") {
+    const std::size_t dropped = drop_oldest_messages(chat->chat, backend, policy);
+    if (dropped > 0) {
+      chat->warnings.push_back(
+          fmt::format("truncation: the oldest {} messages were left out", dropped));
+    }
+  }
   auto plan = plan_parsed(kChat, chat->chat, backend, policy);
   if (!plan) return tl::unexpected(rename_param(plan.error(), kNames));
   plan->warnings = std::move(*warnings);

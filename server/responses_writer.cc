@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "server/content_tokens.h"
 #include "server/ids.h"
 #include "server/usage_json.h"
 
@@ -19,19 +20,20 @@ std::int64_t unix_seconds() {
       .count();
 }
 
-Json text_part(Kind kind, const std::string& text) {
+Json text_part(Kind kind, const std::string& text, const Json& logprobs) {
   if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
   return {{"type", "output_text"},
           {"text", text},
           {"annotations", Json::array()},
-          {"logprobs", Json::array()}};
+          {"logprobs", logprobs}};
 }
 
 // One item of the output: reasoning, a message or a call.
 struct Item {
   Kind kind = Kind::kContent;
   std::string id;
-  std::string text;  // or the call's arguments
+  std::string text;               // or the call's arguments
+  Json logprobs = Json::array();  // of the text's tokens, where they were asked for
   std::string call_id, name;
   bool cut = false;
 
@@ -42,7 +44,7 @@ struct Item {
               {"name", name}, {"arguments", text}};
     }
     Json content = Json::array();
-    if (done) content.push_back(text_part(kind, text));
+    if (done) content.push_back(text_part(kind, text, logprobs));
     if (kind == Kind::kReasoning) {
       return {{"id", id},
               {"type", "reasoning"},
@@ -60,11 +62,15 @@ struct Item {
 
 class ResponsesWriter final : public AnswerWriter {
  public:
-  ResponsesWriter(const GenerationPlan& plan, std::shared_ptr<const ResponseContext> context,
-                  std::string id)
-      : plan_(plan), context_(std::move(context)), id_("resp_" + std::move(id)) {}
+  ResponsesWriter(const GenerationPlan& plan, const engine::Engine& engine,
+                  std::shared_ptr<const ResponseContext> context, std::string id)
+      : plan_(plan),
+        content_tokens_(engine.tokenizer()),
+        context_(std::move(context)),
+        id_("resp_" + std::move(id)) {}
 
   std::string whole(const std::vector<ChoiceState>& choices) override;
+  void note(const AnswerPiece& piece) override;
   std::string piece(const AnswerPiece& piece, std::vector<ChoiceState>& choices) override;
   std::string stream_end(const std::vector<ChoiceState>& choices) override;
   std::string stream_error(const ApiError& error) override;
@@ -76,11 +82,15 @@ class ResponsesWriter final : public AnswerWriter {
   std::string event(std::string_view type, Json data);
   Json place() const;
   void begin(Kind kind, const text::AnswerEvent& it, std::string& out);
-  void extend(const std::string& text, std::string& out);
+  void extend(const std::string& text, const Json& logprobs, std::string& out);
   void end(bool cut, std::string& out);
-  void add(const text::AnswerEvent& it, std::string& out);
+  void add(const text::AnswerEvent& it, const Json& logprobs, std::string& out);
+  // Of the tokens that a content event stands for.
+  Json logprobs_of(const AnswerPiece& piece, std::size_t event_idx);
 
   const GenerationPlan& plan_;
+  ContentTokens content_tokens_;
+  Json noted_logprobs_ = Json::array();
   std::shared_ptr<const ResponseContext> context_;
   std::string id_;
   std::int64_t created_ = unix_seconds();
@@ -167,16 +177,17 @@ void ResponsesWriter::begin(Kind kind, const text::AnswerEvent& it, std::string&
                {{"output_index", items_.size() - 1}, {"item", items_.back().json(false)}});
   if (kind == Kind::kCallBegin) return;
   Json part = place();
-  part["part"] = text_part(kind, "");
+  part["part"] = text_part(kind, "", Json::array());
   out += event("response.content_part.added", std::move(part));
 }
 
-void ResponsesWriter::extend(const std::string& text, std::string& out) {
+void ResponsesWriter::extend(const std::string& text, const Json& logprobs, std::string& out) {
   Item& item = items_.back();
   item.text += text;
+  for (const Json& one : logprobs) item.logprobs.push_back(one);
   Json delta = place();
   delta["delta"] = text;
-  if (item.kind == Kind::kContent) delta["logprobs"] = Json::array();
+  if (item.kind == Kind::kContent) delta["logprobs"] = logprobs;
   const char* const type = item.kind == Kind::kContent ? "response.output_text.delta"
                            : item.kind == Kind::kReasoning
                                ? "response.reasoning_text.delta"
@@ -196,10 +207,10 @@ void ResponsesWriter::end(bool cut, std::string& out) {
     out += event("response.function_call_arguments.done", std::move(done));
   } else {
     Json part = done;
-    part["part"] = text_part(item.kind, item.text);
+    part["part"] = text_part(item.kind, item.text, item.logprobs);
     done["text"] = item.text;
     const bool content = item.kind == Kind::kContent;
-    if (content) done["logprobs"] = Json::array();
+    if (content) done["logprobs"] = item.logprobs;
     out += event(content ? "response.output_text.done" : "response.reasoning_text.done",
                  std::move(done));
     out += event("response.content_part.done", std::move(part));
@@ -208,13 +219,28 @@ void ResponsesWriter::end(bool cut, std::string& out) {
                {{"output_index", items_.size() - 1}, {"item", item.json(true)}});
 }
 
-void ResponsesWriter::add(const text::AnswerEvent& it, std::string& out) {
+void ResponsesWriter::add(const text::AnswerEvent& it, const Json& logprobs, std::string& out) {
   const Kind kind = it.kind == Kind::kArguments ? Kind::kCallBegin : it.kind;
   if (!is_open_ || items_.back().kind != kind || it.kind == Kind::kCallBegin) {
     end(false, out);
     begin(kind, it, out);
   }
-  if (it.kind != Kind::kCallBegin) extend(it.text, out);
+  if (it.kind != Kind::kCallBegin) extend(it.text, logprobs, out);
+}
+
+Json ResponsesWriter::logprobs_of(const AnswerPiece& piece, std::size_t event_idx) {
+  const text::AnswerEvent& it = (*piece.events)[event_idx];
+  if (plan_.logprobs < 0 || it.kind != Kind::kContent) return Json::array();
+  const bool last = event_idx + 1 == piece.events->size();
+  return content_tokens_.logprobs(it.text.size(), last, plan_.logprobs);
+}
+
+void ResponsesWriter::note(const AnswerPiece& piece) {
+  if (plan_.logprobs < 0) return;
+  content_tokens_.push(piece.output->tokens);
+  for (std::size_t i = 0; i < piece.events->size(); ++i) {
+    for (const Json& one : logprobs_of(piece, i)) noted_logprobs_.push_back(one);
+  }
 }
 
 std::string ResponsesWriter::piece(const AnswerPiece& piece, std::vector<ChoiceState>&) {
@@ -224,7 +250,10 @@ std::string ResponsesWriter::piece(const AnswerPiece& piece, std::vector<ChoiceS
     out += event("response.created", {{"response", response("in_progress")}});
     out += event("response.in_progress", {{"response", response("in_progress")}});
   }
-  for (const text::AnswerEvent& it : *piece.events) add(it, out);
+  if (plan_.logprobs >= 0) content_tokens_.push(piece.output->tokens);
+  for (std::size_t i = 0; i < piece.events->size(); ++i) {
+    add((*piece.events)[i], logprobs_of(piece, i), out);
+  }
   return out;
 }
 
@@ -244,13 +273,14 @@ std::string ResponsesWriter::whole(const std::vector<ChoiceState>& choices) {
   const ChoiceState& state = choices.front();
   std::string ignored;  // the events of an answer that comes in one piece
   const text::Answer& answer = state.answer;
-  if (!answer.reasoning.empty()) add({Kind::kReasoning, answer.reasoning, 0, {}}, ignored);
+  const Json none = Json::array();
+  if (!answer.reasoning.empty()) add({Kind::kReasoning, answer.reasoning, 0, {}}, none, ignored);
   if (!answer.content.empty() || answer.calls.empty()) {
-    add({Kind::kContent, answer.content, 0, {}}, ignored);
+    add({Kind::kContent, answer.content, 0, {}}, noted_logprobs_, ignored);
   }
   for (const text::ToolCall& call : answer.calls) {
-    add({Kind::kCallBegin, call.name, 0, call.id}, ignored);
-    add({Kind::kArguments, call.arguments, 0, {}}, ignored);
+    add({Kind::kCallBegin, call.name, 0, call.id}, none, ignored);
+    add({Kind::kArguments, call.arguments, 0, {}}, none, ignored);
   }
   end(finish_reason_name(state) == "length", ignored);
   const Json response = finished(choices);
@@ -269,9 +299,9 @@ std::string ResponsesWriter::stream_error(const ApiError& error) {
 }  // namespace
 
 WriterMaker make_responses_writer(std::shared_ptr<const ResponseContext> context) {
-  return [context = std::move(context)](const GenerationPlan& plan, const engine::Engine&,
+  return [context = std::move(context)](const GenerationPlan& plan, const engine::Engine& engine,
                                         std::string id) -> std::unique_ptr<AnswerWriter> {
-    return std::make_unique<ResponsesWriter>(plan, context, std::move(id));
+    return std::make_unique<ResponsesWriter>(plan, engine, context, std::move(id));
   };
 }
 

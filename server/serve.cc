@@ -109,6 +109,15 @@ void log_banner(const engine::ModelCard& card) {
   }
 }
 
+// What the template shows, but for what the settings name.
+Result<text::AnswerFormat> answer_format(const Settings& settings,
+                                         const text::AnswerFormat& shown) {
+  text::AnswerFormat format;
+  QUIRE_ASSIGN(format.tools, text::find_tool_format(settings.tool_call_parser, shown));
+  QUIRE_ASSIGN(format.reasoning, text::find_reasoning_format(settings.reasoning_parser, shown));
+  return format;
+}
+
 void log_format(const text::AnswerFormat& format) {
   log(LogLevel::kInfo, "tool calls as {}, reasoning as {}",
       format.tools != nullptr ? format.tools->name() : "none",
@@ -159,10 +168,11 @@ class Program {
     backend.engine = engine_.get();
     QUIRE_ASSIGN(LoadedChat chat, load_chat(settings_.engine.model));
     backend.render_chat = std::move(chat.render);
-    QUIRE_ASSIGN(backend.answer_format.tools,
-                 text::find_tool_format(settings_.tool_call_parser, chat.format));
-    QUIRE_ASSIGN(backend.answer_format.reasoning,
-                 text::find_reasoning_format(settings_.reasoning_parser, chat.format));
+    backend.render_own = std::move(chat.render_own);
+    QUIRE_ASSIGN(backend.answer_format, answer_format(settings_, chat.format));
+    backend.detect_format = [this](std::string_view source) {
+      return answer_format(settings_, text::detect_answer_format(source)).value();
+    };
     log_format(backend.answer_format);
     backend.model_names = model_names(settings_);
     QUIRE_ASSIGN(backend.pooling, load_pooling_setup(settings_.engine.model, settings_.task,

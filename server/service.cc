@@ -39,6 +39,7 @@ bool is_quick(std::string_view path) {
 
 Service::Service(const Settings& settings) : settings_(settings) {
   policy_.strict_fields = settings.strict_fields;
+  policy_.trust_chat_template = settings.trust_request_chat_template;
   policy_.logprobs_max = settings.engine.max_logprobs;
   policy_.timeout_s = settings.request_timeout_s;
   policy_.receipts = settings.receipts;

@@ -42,6 +42,7 @@ struct Settings {
   double heartbeat_s = 15;
   double watchdog_s = 60;
   bool strict_fields = false;
+  bool trust_request_chat_template = false;
   bool receipts = false;
   int parallel_size = 1;  // accepted for the scripts that name it; nothing else is possible
   std::string log_level = "info";

@@ -5,7 +5,9 @@
 #include <optional>
 #include <sstream>
 
+#include "server/chat_prompt.h"
 #include "server/openai_request.h"
+#include "server/token_offsets.h"
 
 namespace quire::server {
 namespace {
@@ -34,17 +36,6 @@ tl::expected<CheckedBody, ApiError> read_body(std::string_view body, Endpoint en
   return CheckedBody{std::move(*json), std::move(*warnings)};
 }
 
-tl::expected<std::string, ApiError> render(const Fields& fields, const Backend& backend) {
-  auto chat = read_chat_prompt(fields);
-  if (!chat) return tl::unexpected(chat.error());
-  if (!backend.render_chat) {
-    return api_fail(kUnsupportedEndpoint, "messages", "the model has no chat template");
-  }
-  auto text = backend.render_chat(*chat);
-  if (!text) return tl::unexpected(api_error(text.error()));
-  return std::move(*text);
-}
-
 Json pieces(const text::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
   Json out = Json::array();
   for (const std::int32_t id : ids) out.push_back(tokenizer.token(id));
@@ -58,7 +49,7 @@ Answer tokenize(const Backend& backend, const RequestPolicy& policy, std::string
   std::string prompt;
   bool special = true;
   if (fields.get("messages") != nullptr) {
-    auto rendered = render(fields, backend);
+    auto rendered = render_chat_prompt(fields, backend, policy);
     if (!rendered) return tl::unexpected(rendered.error());
     prompt = std::move(*rendered);
     special = false;
@@ -85,6 +76,9 @@ Answer tokenize(const Backend& backend, const RequestPolicy& policy, std::string
     out["tokens"] = std::move(list);
   }
   if (fields.flag("return_token_strs", false)) out["token_strs"] = pieces(tokenizer, *ids);
+  if (fields.flag("return_token_offsets", false)) {
+    out["token_offsets"] = offsets_json(token_offsets(tokenizer, *ids, prompt));
+  }
   if (!body->warnings.empty()) out["warnings"] = body->warnings;
   return out;
 }
@@ -110,7 +104,7 @@ Answer detokenize(const Backend& backend, const RequestPolicy& policy, std::stri
 Answer apply_template(const Backend& backend, const RequestPolicy& policy, std::string_view text) {
   auto body = read_body(text, kApplyTemplate, backend, policy);
   if (!body) return tl::unexpected(body.error());
-  auto prompt = render(Fields(body->json), backend);
+  auto prompt = render_chat_prompt(Fields(body->json), backend, policy);
   if (!prompt) return tl::unexpected(prompt.error());
   Json out = Json::object();
   out["prompt"] = *prompt;

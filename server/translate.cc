@@ -15,12 +15,15 @@ void ChatBody::leave_out_tool(std::size_t index, std::string_view type) {
       fmt::format("tools[{}] of type \"{}\" was left out", index, type.substr(0, 40)));
 }
 
-Json copy_shared_fields(const Json& body, Endpoint from, std::span<const std::string_view> own) {
+Json copy_shared_fields(const Json& body, Endpoint from, Endpoint to,
+                        std::span<const std::string_view> own) {
   Json out = Json::object();
   for (const auto& [name, value] : body.items()) {
     const bool is_own = std::find(own.begin(), own.end(), name) != own.end();
-    if (is_own || find_field(name, from) == nullptr || find_field(name, kChat) == nullptr) continue;
-    out[name] = value;
+    const FieldSpec* there = find_field(name, to);
+    if (is_own || find_field(name, from) == nullptr || there == nullptr) continue;
+    // What only the first dialect takes is no business of the second one.
+    if (there->state != FieldState::kRefused) out[name] = value;
   }
   return out;
 }
@@ -41,19 +44,6 @@ ApiError rename_param(ApiError error,
     break;
   }
   return error;
-}
-
-tl::expected<std::int64_t, ApiError> count_chat_tokens(const Json& chat, const Backend& backend) {
-  auto request = read_chat_prompt(Fields(chat));
-  if (!request) return tl::unexpected(request.error());
-  if (!backend.render_chat) {
-    return api_fail(kUnsupportedEndpoint, "messages", "the model has no chat template");
-  }
-  const auto text = backend.render_chat(*request);
-  if (!text) return tl::unexpected(api_error(text.error()));
-  const auto ids = backend.engine->tokenizer().encode(*text, {.add_special_tokens = false});
-  if (!ids) return tl::unexpected(api_error(ids.error()));
-  return static_cast<std::int64_t>(ids->size());
 }
 
 }  // namespace quire::server

@@ -22,13 +22,11 @@ struct ChatBody {
 const std::string* text_member(const Json& object, std::string_view name);
 
 // The members that mean the same in both dialects, but those that the translation reads itself.
-Json copy_shared_fields(const Json& body, Endpoint from, std::span<const std::string_view> own);
+Json copy_shared_fields(const Json& body, Endpoint from, Endpoint to,
+                        std::span<const std::string_view> own);
 
 // Names chat's fields as the client knows them: {"messages", "input"} ...
 ApiError rename_param(ApiError error,
                       std::span<const std::pair<std::string_view, std::string_view>> names);
-
-// How many tokens a chat body's prompt has, whatever the context.
-tl::expected<std::int64_t, ApiError> count_chat_tokens(const Json& chat, const Backend& backend);
 
 }  // namespace quire::server

@@ -144,7 +144,7 @@ class ApiTest(unittest.TestCase):
                 self.skipTest("the machine was quicker than the question")
             while not done:
                 time.sleep(0.01)
-            # Rounded up, and a hiccup of the machine is taken for its pace: most are within a factor of three.
+            # Rounded up, and the machine's pace changes while the request runs: most are within a factor of three.
             true = [promised for begin, promised in promises
                     if (done[0] - begin) / 3 - 1 < promised < 3 * (done[0] - begin) + 1.5]
             self.assertGreaterEqual(len(true), len(promises) / 2, (promises, done))

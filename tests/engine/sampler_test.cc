@@ -256,6 +256,61 @@ TEST(Sampler, LogprobsAreTheRawLogSoftmax) {
   }
 }
 
+// The reference distribution says what is told; the draw itself must not know that it is watched.
+TEST(Sampler, LogprobsOfTheDrawAreThoseOfWhatWasLeft) {
+  Rng rng(21);
+  for (int round = 0; round < 60; ++round) {
+    const std::vector<float> logits = random_logits(rng, 50, 3);
+    SamplingParams params;
+    params.temperature = 0.5f + static_cast<float>(rng.uniform());
+    if (round % 2 == 0) params.top_p = 0.8f;
+    if (round % 3 == 0) params.top_k = 8;
+    if (round % 5 == 0) params.typical_p = 0.7f;
+    params.logprobs = 5;
+    SamplingParams watched = params;
+    watched.logprobs_drawn = true;
+    const std::uint64_t seed = rng.bits();
+    SamplerScratch scratch;
+    const auto plain = Sampler(params, {}, {}, seed).sample(scalar(), logits, round, scratch);
+    const auto told = Sampler(watched, {}, {}, seed).sample(scalar(), logits, round, scratch);
+    ASSERT_EQ(told->id, plain->id);
+    const std::vector<double> p = oracle(params, logits, {}, {});
+    EXPECT_NEAR(std::exp(told->logprob), p[static_cast<std::size_t>(told->id)], 1e-5);
+    ASSERT_FALSE(told->top.empty());
+    float before = 0;
+    for (const TokenLogprob& other : told->top) {
+      EXPECT_NEAR(std::exp(other.logprob), p[static_cast<std::size_t>(other.id)], 1e-5);
+      EXPECT_LE(other.logprob, before);
+      before = other.logprob;
+    }
+    const auto left = std::count_if(p.begin(), p.end(), [](double x) { return x > 0; });
+    EXPECT_EQ(told->top.size(), static_cast<std::size_t>(std::min<std::ptrdiff_t>(5, left)));
+  }
+}
+
+TEST(Sampler, WhatIsTakenForSureHasTheProbabilityOne) {
+  Rng rng(22);
+  const std::vector<float> logits = random_logits(rng, 50, 3);
+  SamplingParams params;
+  params.temperature = 0;
+  params.logprobs = 3;
+  params.logprobs_drawn = true;
+  SamplerScratch scratch;
+  const Sampler sampler(params, {}, {}, 1);
+  for (const OutputToken& token : {*sampler.sample(scalar(), logits, 0, scratch),
+                                   sampler.take(scalar(), logits, 7)}) {
+    EXPECT_EQ(token.logprob, 0);
+    EXPECT_EQ(token.rank, 1);
+    ASSERT_EQ(token.top.size(), 1u);
+    EXPECT_EQ(token.top[0].id, token.id);
+  }
+  params.temperature = 1;
+  params.top_k = 2;
+  params.min_keep = 1;  // by llama.cpp's chain
+  ASSERT_TRUE(params.uses_chain());
+  EXPECT_EQ(Sampler(params, {}, {}, 1).sample(scalar(), logits, 0, scratch)->top.size(), 2u);
+}
+
 TEST(Sampler, GreedyTakesTheLowestIdAmongEquals) {
   SamplingParams params;
   params.temperature = 0;

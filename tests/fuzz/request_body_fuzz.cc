@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "server/api_error.h"
-#include "server/infill.h"
+#include "server/llama_request.h"
 #include "server/messages_request.h"
 #include "server/openai_request.h"
 #include "server/responses_request.h"
@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static World world;
   if (size == 0) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data + 1), size - 1);
-  switch (data[0] % 8) {
+  switch (data[0] % 9) {
     case 0:
       check(plan_generation(kChat, body, world.backend, world.policy));
       break;
@@ -71,7 +71,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check(plan_messages(body, world.backend, world.policy));
       break;
     case 4:
-      check(plan_infill(body, world.backend, world.policy));
+      check(plan_llama(kInfill, body, world.backend, world.policy));
+      break;
+    case 8:
+      check(plan_llama(kNative, body, world.backend, world.policy));
       break;
     case 5:
       check(count_tokens_answer(world.backend, world.policy, body));

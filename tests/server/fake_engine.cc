@@ -238,7 +238,7 @@ engine::EngineStats FakeEngine::stats() const {
     ++(live->running ? stats.running : stats.waiting);
     stats.open_prompt_tokens += static_cast<std::int64_t>(live->request.prompt.size());
   }
-  stats.step_seconds_last = to_seconds(options_.step);
+  stats.step_seconds = to_seconds(options_.step);
   stats.cache.groups[0].referenced = stats.running;
   stats.cache.groups[0].free = stats.cache.groups[0].total - stats.running;
   return stats;

@@ -1,0 +1,421 @@
+// Fields that change the shape of an answer or its prompt. The FakeEngine's tokens are bytes and
+// known, so that every text, offset and list of tokens has one right value; the shapes are those of
+// the documentation of vLLM, llama.cpp's server and OpenAI.
+#include <gtest/gtest.h>
+
+#include "server/chat_json.h"
+#include "server/content_tokens.h"
+#include "server/legacy_functions.h"
+#include "server/token_offsets.h"
+#include "tests/server/test_server.h"
+
+namespace quire::server {
+namespace {
+
+constexpr const char* kChatPath = "/v1/chat/completions";
+constexpr const char* kCompletionPath = "/v1/completions";
+constexpr const char* kResponsesPath = "/v1/responses";
+constexpr const char* kNativePath = "/completion";
+
+Json chat_body(Json more) {
+  more["messages"] = {{{"role", "user"}, {"content", "hi"}}};
+  if (!more.contains("max_tokens")) more["max_tokens"] = 5;
+  return more;
+}
+
+Json ids_of(const std::string& text) {
+  Json out = Json::array();
+  for (const char c : text) out.push_back(static_cast<int>(c));
+  return out;
+}
+
+std::string param_of(const Answer& answer) {
+  EXPECT_EQ(answer.status, 400) << answer.body;
+  const Json param = answer.json()["error"]["param"];
+  return param.is_string() ? param.get<std::string>() : "";
+}
+
+Json joined(const Answer& answer, std::string_view name) {
+  Json out = Json::array();
+  for (const std::string& event : answer.events()) {
+    if (event == "[DONE]") continue;
+    const Json chunk = parse_json(event).value();
+    const Json& from = chunk.contains("choices") ? chunk["choices"][0] : chunk;
+    if (const Json* list = find_member(from, name)) {
+      for (const Json& one : *list) out.push_back(one);
+    }
+  }
+  return out;
+}
+
+TEST(Detokenize, WithoutItThereAreTokensAndNoText) {
+  TestServer server;
+  const Json body = chat_body({{"detokenize", false}});
+  const std::string text = fake_text("user:hi;a:", 0, 5);
+  const Json choice = post(server.port(), kChatPath, body).json()["choices"][0];
+  EXPECT_EQ(choice["message"]["content"], "");
+  EXPECT_EQ(choice["token_ids"], ids_of(text));
+  Json streamed = body;
+  streamed["stream"] = true;
+  EXPECT_EQ(joined(post(server.port(), kChatPath, streamed), "token_ids"), ids_of(text));
+  EXPECT_EQ(param_of(post(server.port(), kCompletionPath,
+                          {{"prompt", "x"}, {"detokenize", false}, {"stop", "a"}})),
+            "stop");
+}
+
+TEST(Prompt, ItsTextAndOffsetsAreTold) {
+  TestServer server;
+  const Json asked = {{"return_prompt_text", true}, {"return_token_offsets", true}};
+  const Json chat = post(server.port(), kChatPath, chat_body(asked)).json();
+  EXPECT_EQ(chat["prompt_text"], "user:hi;a:");
+  EXPECT_EQ(chat["prompt_token_offsets"].size(), 10u);
+  EXPECT_EQ(chat["prompt_token_offsets"][9], Json({9, 10}));
+  Json body = asked;
+  body["prompt"] = {"ab", "\xC3\xA9z"};
+  body["max_tokens"] = 1;
+  const Json choices = post(server.port(), kCompletionPath, body).json()["choices"];
+  EXPECT_EQ(choices[0]["prompt_text"], "ab");
+  EXPECT_EQ(choices[1]["prompt_text"], "\xC3\xA9z");
+  EXPECT_EQ(choices[1]["prompt_token_offsets"], Json::array({{0, 1}, {0, 1}, {1, 2}}))
+      << "both halves of a character have all of it";
+  body["prompt"] = {104, 105};
+  EXPECT_EQ(post(server.port(), kCompletionPath, body).json()["choices"][0]["prompt_text"], "hi");
+  const Json counted =
+      post(server.port(), "/tokenize", {{"prompt", "ab"}, {"return_token_offsets", true}}).json();
+  EXPECT_EQ(counted["token_offsets"], Json::array({{0, 1}, {1, 2}}));
+}
+
+TEST(Prompt, OffsetsOfTokensThatAreNotInTheText) {
+  const ByteTokenizer tokenizer;
+  const std::vector<std::int32_t> ids = {ByteTokenizer::kBos, 'a', 'b'};
+  EXPECT_EQ(offsets_json(token_offsets(tokenizer, ids, "ab")),
+            Json::array({{0, 0}, {0, 1}, {1, 2}}));
+  EXPECT_FALSE(token_offsets(tokenizer, ids, "ax").has_value());
+  EXPECT_FALSE(token_offsets(tokenizer, ids, "abc").has_value()) << "text without a token";
+  EXPECT_EQ(offsets_json(std::nullopt), nullptr);
+}
+
+TEST(Echo, ChatRepeatsTheMessageThatTheAnswerGoesOnWith) {
+  TestServer server;
+  const Json messages = {{{"role", "user"}, {"content", "hi"}},
+                         {{"role", "assistant"}, {"content", "Well, "}}};
+  const Json body = {
+      {"messages", messages}, {"echo", true}, {"continue_final_message", true}, {"max_tokens", 4}};
+  const std::string text = "Well, " + fake_text("user:hi;assistant:Well, ;", 0, 4);
+  const Json whole = post(server.port(), kChatPath, body).json();
+  EXPECT_EQ(whole["choices"][0]["message"]["content"], text);
+  Json streamed = body;
+  streamed["stream"] = true;
+  std::string joined;
+  for (const std::string& event : post(server.port(), kChatPath, streamed).events()) {
+    if (event == "[DONE]") continue;
+    joined += parse_json(event).value()["choices"][0]["delta"].value("content", "");
+  }
+  EXPECT_EQ(joined, text);
+  const Json other = post(server.port(), kChatPath, chat_body({{"echo", true}})).json();
+  EXPECT_EQ(other["choices"][0]["message"]["content"], fake_text("user:hi;a:", 0, 5))
+      << "the user's message is not the assistant's";
+}
+
+text::AnswerEvents one_call() {
+  using Kind = text::AnswerEvent::Kind;
+  return {{Kind::kCallBegin, "find", 0, "call_a"},
+          {Kind::kArguments, "{\"q\":", 0, {}},
+          {Kind::kArguments, "1}", 0, {}}};
+}
+
+TEST(LegacyFunctions, AnswersHaveTheOldShape) {
+  text::Answer answer;
+  answer.apply(one_call());
+  const Json message = message_json(answer, CallStyle::kFunction);
+  EXPECT_EQ(message["function_call"], Json({{"name", "find"}, {"arguments", "{\"q\":1}"}}));
+  EXPECT_FALSE(message.contains("tool_calls"));
+  EXPECT_EQ(message["content"], nullptr);
+  std::string name, arguments;
+  bool first = true;
+  for (const text::AnswerEvent& event : one_call()) {
+    const Json delta = delta_json({event}, CallStyle::kFunction, first, "");
+    EXPECT_EQ(delta["function_call"].contains("name"), first);
+    name += delta["function_call"].value("name", "");
+    arguments += delta["function_call"]["arguments"].get<std::string>();
+    first = false;
+  }
+  EXPECT_EQ(name, "find");
+  EXPECT_EQ(arguments, "{\"q\":1}");
+}
+
+TEST(LegacyFunctions, RequestsAreSaidAgainWithTools) {
+  Json body = parse_json(R"({"functions": [{"name": "f", "parameters": {}}],
+    "function_call": {"name": "f"}, "messages": [{"role": "user", "content": "x"},
+    {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{}"}},
+    {"role": "function", "name": "f", "content": "7"}]})")
+                  .value();
+  EXPECT_TRUE(lift_legacy_functions(body).value());
+  const Json wanted = parse_json(R"({"messages": [{"role": "user", "content": "x"},
+    {"role": "assistant", "content": null, "tool_calls":
+      [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+    {"role": "tool", "name": "f", "content": "7", "tool_call_id": "call_1"}],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+    "parallel_tool_calls": false,
+    "tool_choice": {"type": "function", "function": {"name": "f"}}})")
+                          .value();
+  EXPECT_EQ(body, wanted);
+  EXPECT_FALSE(lift_legacy_functions(body).value()) << "tools stay what they are";
+  EXPECT_EQ(body, wanted);
+}
+
+TEST(LegacyFunctions, ErrorsNameTheOldFields) {
+  TestServer server;
+  const Json functions = {{{"name", "f"}}};
+  const auto param = [&](const Json& more) {
+    return param_of(post(server.port(), kChatPath, chat_body(more)));
+  };
+  EXPECT_EQ(param({{"functions", {{{"name", 5}}}}}), "functions");
+  EXPECT_EQ(param({{"functions", functions}, {"function_call", {{"name", "g"}}}}), "function_call");
+  EXPECT_EQ(param({{"functions", functions}, {"function_call", "required"}}), "function_call");
+  EXPECT_EQ(param({{"functions", functions}, {"tools", Json::array()}}), "functions");
+  EXPECT_EQ(post(server.port(), kChatPath,
+                 chat_body({{"functions", functions}, {"function_call", "auto"}}))
+                .status,
+            200);
+  EXPECT_EQ(post(server.port(), kChatPath, chat_body({{"function_call", "none"}})).status, 200);
+}
+
+TEST(RequestTemplate, IsRefusedUnlessTrusted) {
+  TestServer server;
+  const Json body = chat_body({{"chat_template", "{{ messages[0].content }}"}});
+  for (const char* path : {kChatPath, "/tokenize", "/apply-template"}) {
+    Json asked = {{"messages", body["messages"]}, {"chat_template", body["chat_template"]}};
+    const Answer answer = post(server.port(), path, asked);
+    EXPECT_EQ(param_of(answer), "chat_template") << path;
+    EXPECT_NE(answer.body.find("--trust-request-chat-template"), std::string::npos);
+  }
+}
+
+TEST(Native, HasTheShapeOfLlamaCppsServer) {
+  TestServer server;
+  const Json body = {{"prompt", "abc"}, {"n_predict", 4}, {"return_tokens", true}, {"seed", 7}};
+  const std::string text = fake_text("abc", 0, 4);
+  const Json whole = post(server.port(), kNativePath, body).json();
+  EXPECT_EQ(whole["content"], text);
+  EXPECT_EQ(whole["tokens"], ids_of(text));
+  EXPECT_EQ(whole["stop"], true);
+  EXPECT_EQ(whole["stop_type"], "limit");
+  EXPECT_EQ(whole["prompt"], "abc");
+  EXPECT_EQ(whole["tokens_predicted"], 4);
+  EXPECT_EQ(whole["tokens_evaluated"], 3);
+  EXPECT_EQ(whole["generation_settings"]["n_predict"], 4);
+  EXPECT_EQ(whole["generation_settings"]["seed"], 7);
+  EXPECT_FALSE(whole.contains("completion_probabilities"));
+  EXPECT_EQ(
+      post(server.port(), "/completions", {{"prompt", "abc"}, {"n_predict", 4}}).json()["tokens"],
+      Json::array())
+      << "tokens are told where they are asked for";
+
+  Json streamed = body;
+  streamed["stream"] = true;
+  const Answer answer = post(server.port(), kNativePath, streamed);
+  std::string content;
+  Json last;
+  for (const std::string& event : answer.events()) {
+    ASSERT_NE(event, "[DONE]") << "the end has stop: true";
+    last = parse_json(event).value();
+    content += last["content"];
+  }
+  EXPECT_EQ(content, text);
+  EXPECT_EQ(joined(answer, "tokens"), ids_of(text));
+  EXPECT_EQ(last["stop"], true);
+  EXPECT_EQ(last["generation_settings"], whole["generation_settings"]);
+}
+
+TEST(Native, Probabilities) {
+  TestServer server;
+  const Json body = {{"prompt", "abc"}, {"n_predict", 3}, {"n_probs", 2}};
+  const std::string text = fake_text("abc", 0, 3);
+  const Json list = post(server.port(), kNativePath, body).json()["completion_probabilities"];
+  ASSERT_EQ(list.size(), 3u);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    EXPECT_EQ(list[i]["id"], static_cast<int>(text[i]));
+    EXPECT_EQ(list[i]["token"], std::string(1, text[i]));
+    EXPECT_EQ(list[i]["bytes"], Json::array({static_cast<int>(text[i])}));
+    EXPECT_LE(list[i]["logprob"].get<double>(), 0);
+    ASSERT_EQ(list[i]["top_logprobs"].size(), 2u);
+    EXPECT_TRUE(list[i]["top_logprobs"][0].contains("logprob"));
+  }
+  Json streamed = body;
+  streamed["stream"] = true;
+  EXPECT_EQ(joined(post(server.port(), kNativePath, streamed), "completion_probabilities"), list);
+
+  Json after = body;
+  after["post_sampling_probs"] = true;
+  const Json drawn = post(server.port(), kNativePath, after).json()["completion_probabilities"];
+  EXPECT_TRUE(server.engine().last().sampling.logprobs_drawn);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const double logprob = list[i]["logprob"].get<double>();
+    EXPECT_NEAR(drawn[i]["prob"].get<double>(), std::exp(logprob), 1e-9);
+    EXPECT_EQ(drawn[i]["top_probs"].size(), 2u);
+    EXPECT_FALSE(drawn[i].contains("logprob"));
+  }
+  EXPECT_EQ(param_of(post(server.port(), kNativePath, {{"prompt", "a"}, {"n_probs", 21}})),
+            "n_probs");
+}
+
+TEST(Native, FieldsOfTheAnswerCanBeChosen) {
+  TestServer server;
+  const Json body = {{"prompt", "abc"},
+                     {"n_predict", 2},
+                     {"response_fields", {"content", "generation_settings/n_predict", "nothing"}}};
+  const Json answer = post(server.port(), kNativePath, body).json();
+  EXPECT_EQ(answer,
+            Json({{"content", fake_text("abc", 0, 2)}, {"generation_settings/n_predict", 2}}));
+  EXPECT_EQ(param_of(post(server.port(), kNativePath, {{"prompt", "a"}, {"response_fields", {1}}})),
+            "response_fields");
+}
+
+TEST(Native, PromptsOfManyKinds) {
+  TestServer server;
+  const Json two =
+      post(server.port(), kNativePath, {{"prompt", {"ab", "c"}}, {"n_predict", 2}}).json();
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[0]["content"], fake_text("ab", 0, 2));
+  EXPECT_EQ(two[1]["content"], fake_text("c", 0, 2));
+  EXPECT_EQ(two[1]["index"], 1);
+  EXPECT_EQ(two[1]["tokens_evaluated"], 1);
+  const Json mixed = {{"prompt", {97, "bc"}}, {"n_predict", 2}};
+  EXPECT_EQ(post(server.port(), kNativePath, mixed).json()["content"], fake_text("abc", 0, 2));
+  EXPECT_EQ(param_of(post(server.port(), kNativePath, {{"prompt", {97, "b", -1}}})), "prompt");
+}
+
+TEST(Probabilities, OpenAisAnswersTakeLlamaCppsName) {
+  TestServer server;
+  const Json chat = post(server.port(), kChatPath, chat_body({{"n_probs", 2}})).json();
+  EXPECT_EQ(chat["choices"][0]["logprobs"]["content"][0]["top_logprobs"].size(), 2u);
+  const Json text =
+      post(server.port(), kCompletionPath, {{"prompt", "a"}, {"max_tokens", 1}, {"n_probs", 2}})
+          .json();
+  EXPECT_EQ(text["choices"][0]["logprobs"]["tokens"].size(), 1u);
+  EXPECT_EQ(param_of(post(server.port(), kCompletionPath,
+                          {{"prompt", "a"}, {"post_sampling_probs", true}})),
+            "post_sampling_probs");
+}
+
+Json text_item(const Json& response) { return response["output"][0]["content"][0]; }
+
+TEST(Responses, LogprobsOfTheText) {
+  TestServer server;
+  const std::string text = fake_text("user:hi;a:", 0, 4);
+  const Json plain = {{"input", "hi"}, {"max_output_tokens", 4}};
+  EXPECT_TRUE(text_item(post(server.port(), kResponsesPath, plain).json())["logprobs"].empty());
+  for (const Json& more :
+       {Json{{"include", {"message.output_text.logprobs"}}}, Json{{"top_logprobs", 2}}}) {
+    Json body = plain;
+    body.update(more);
+    const Json whole = text_item(post(server.port(), kResponsesPath, body).json());
+    ASSERT_EQ(whole["logprobs"].size(), 4u);
+    std::string tokens;
+    for (const Json& one : whole["logprobs"]) {
+      tokens += one["token"];
+      EXPECT_EQ(one["top_logprobs"].size(), more.contains("top_logprobs") ? 2u : 0u);
+    }
+    EXPECT_EQ(tokens, text);
+    body["stream"] = true;
+    const std::string streamed = post(server.port(), kResponsesPath, body).body;
+    Json deltas = Json::array();
+    Json done;
+    constexpr std::string_view kData = "\ndata: ";
+    for (std::size_t at = streamed.find(kData); at != std::string::npos;
+         at = streamed.find(kData, at + 1)) {
+      const std::size_t begin = at + kData.size();
+      const Json data =
+          parse_json(streamed.substr(begin, streamed.find('\n', begin) - begin)).value();
+      if (data["type"] == "response.output_text.delta") {
+        for (const Json& one : data["logprobs"]) deltas.push_back(one);
+      }
+      if (data["type"] == "response.completed" || data["type"] == "response.incomplete") {
+        done = text_item(data["response"]);
+      }
+    }
+    EXPECT_EQ(deltas, whole["logprobs"]);
+    EXPECT_EQ(done["logprobs"], whole["logprobs"]);
+  }
+}
+
+TEST(Responses, TokensOfMarkersAndReasoningAreNoText) {
+  const ByteTokenizer tokenizer;
+  const auto tokens = [](std::string_view text) {
+    std::vector<engine::OutputToken> out;
+    for (const char c : text) out.push_back({c, 0, 0, {}});
+    return out;
+  };
+  const auto text_of = [](const Json& list) {
+    std::string out;
+    for (const Json& one : list) out += one["token"];
+    return out;
+  };
+  ContentTokens content(tokenizer);
+  content.push(tokens("hmm"));   // reasoning
+  content.push(tokens("</t>"));  // its end, without text
+  content.push(tokens("Yes"));
+  EXPECT_EQ(text_of(content.logprobs(3, true, 0)), "Yes");
+  content.push(tokens(" no<call>{"));
+  EXPECT_EQ(text_of(content.logprobs(3, false, 0)), " no");
+  EXPECT_EQ(text_of(content.logprobs(1, true, 0)), "{");
+}
+
+TEST(Responses, TruncationDropsTheOldestItems) {
+  TestServer server;  // a context of 512 tokens
+  Json input = Json::array();
+  for (int i = 0; i < 8; ++i) {
+    input.push_back({{"role", "user"}, {"content", std::string(60, static_cast<char>('a' + i))}});
+    input.push_back({{"role", "assistant"}, {"content", std::string(60, 'z')}});
+  }
+  input.push_back({{"role", "user"}, {"content", "last"}});
+  Json body = {{"input", input}, {"instructions", "be brief"}, {"max_output_tokens", 20}};
+  const Answer refused = post(server.port(), kResponsesPath, body);
+  EXPECT_EQ(param_of(refused), "input");
+  EXPECT_EQ(refused.json()["error"]["code"], "context_length_exceeded");
+  body["truncation"] = "auto";
+  const Answer cut = post(server.port(), kResponsesPath, body);
+  ASSERT_EQ(cut.status, 200) << cut.body;
+  EXPECT_EQ(cut.json()["truncation"], "auto");
+  EXPECT_EQ(cut.json()["warnings"][0], "truncation: the oldest 10 messages were left out")
+      << "3 turns of 66 + 71 bytes, instructions, the last message and 20 tokens fit into 512";
+  std::string prompt;
+  for (const std::int32_t id : server.engine().last().prompt) prompt += static_cast<char>(id);
+  EXPECT_TRUE(prompt.starts_with("system:be brief;user:ffff")) << prompt;
+  EXPECT_TRUE(prompt.ends_with("user:last;a:")) << prompt;
+  body["input"] = std::string(600, 'x');
+  EXPECT_EQ(param_of(post(server.port(), kResponsesPath, body)), "input")
+      << "nothing can be left out";
+  body["truncation"] = "middle";
+  EXPECT_EQ(param_of(post(server.port(), kResponsesPath, body)), "truncation");
+}
+
+TEST(Responses, NothingIsSilentlyIgnored) {
+  TestServer server;
+  const auto param = [&](const Json& more) {
+    Json body = {{"input", "hi"}, {"max_output_tokens", 2}};
+    body.update(more);
+    return param_of(post(server.port(), kResponsesPath, body));
+  };
+  EXPECT_EQ(param({{"reasoning", {{"effort", 0.5}}}}), "reasoning.effort");
+  EXPECT_EQ(param({{"reasoning", {{"effort", "enormous"}}}}), "reasoning.effort");
+  EXPECT_EQ(param({{"include", {"message.output_text.logprob"}}}), "include[0]");
+  EXPECT_EQ(param({{"include", {5}}}), "include[0]");
+  EXPECT_EQ(param({{"top_logprobs", 21}}), "top_logprobs");
+  const Json told = post(server.port(), kResponsesPath,
+                         {{"input", "hi"},
+                          {"max_output_tokens", 2},
+                          {"include", {"reasoning.encrypted_content"}},
+                          {"reasoning", {{"effort", "low"}, {"depth", 3}}}})
+                        .json();
+  EXPECT_EQ(told["warnings"], Json::array({"unknown field \"reasoning.depth\" was ignored"}));
+  const Answer anthropic = post(server.port(), "/v1/messages",
+                                {{"max_tokens", 2},
+                                 {"output_config", {{"effort", 3}}},
+                                 {"messages", {{{"role", "user"}, {"content", "a"}}}}});
+  EXPECT_EQ(anthropic.status, 400) << anthropic.body;
+}
+
+}  // namespace
+}  // namespace quire::server
