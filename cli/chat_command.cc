@@ -57,7 +57,9 @@ void talk(ChatSession& session, LineEditor& editor, Interruption& interruption) 
 int chat_command(Invocation& invocation) {
   const Options& options = invocation.options;
   if (options.settings.engine.model.empty() == options.url.empty()) {
-    write_error("quire chat: give a model or --url, one of them\nTry: quire chat --help\n");
+    write_error(
+        "quire chat: give a model or --url, one of them\nTry: quire chat demo, or quire chat "
+        "--help\n");
     return kExitUsage;
   }
   const auto backend =

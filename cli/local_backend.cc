@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <mutex>
 
 #include "cli/answer_splitter.h"
@@ -181,6 +182,13 @@ Result<Answer> run_request(engine::Engine& engine, engine::GenerateRequest reque
 
 Result<std::unique_ptr<ChatBackend>> open_local_backend(const Options& options) {
   QUIRE_ASSIGN(const std::string folder, find_model(options));
+  std::error_code ignored;
+  if (!std::filesystem::exists(std::filesystem::path(folder) / "config.json", ignored)) {
+    return fail(ErrorCode::kNotFound,
+                "{} has no config.json: a model is a folder with config.json, safetensors and "
+                "tokenizer files",
+                folder);
+  }
   QUIRE_ASSIGN(server::LoadedChat chat, server::load_chat(folder));
   if (!chat.render) {
     return fail(ErrorCode::kUnsupported,

@@ -191,6 +191,7 @@ int quantize_command(Invocation& invocation) {
   }
   write_out(options.json ? dump_json(report_json(*done, scores)) + "\n"
                          : report_text(*done, scores, options.tensors));
+  write_error(fmt::format("written to {0}; try: quire chat {0}\n", plan->target.string()));
   return kExitOk;
 }
 

@@ -261,6 +261,12 @@ class WordsTest(unittest.TestCase):
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertIn(wanted, done.stderr)
 
+        with tempfile.TemporaryDirectory() as empty:
+            for command in ("chat", "generate", "serve", "inspect"):
+                done = run(command, empty)
+                self.assertEqual(done.returncode, 1, (command, done.stderr))
+                self.assertIn("config.json", done.stderr + done.stdout, command)
+
     def test_help_everywhere(self):
         top = run("--help").stdout
         for name in ("serve chat generate models pull inspect quantize doctor bench tokenize apply-template completion "
