@@ -1,7 +1,8 @@
 // Attention over pages on one core (K2): GB/s of keys and values in decode and GFLOP/s in prefill,
 // beside the read bandwidth and the instruction peaks of the same run.
 //
-// attention_bench [avx512 | avx2 | scalar] [f32 | bf16 | i8] [decode | prefill] [page tokens] ...
+// attention_bench [avx512 | avx2 | scalar] [f32 | bf16 | i8] [decode | prefill] [page tokens]
+//                 [short] [json] ...
 // Words restrict what is measured; none measures everything. Times are CPU time of the thread, the
 // least of several rounds, so that other processes disturb little but the bandwidth.
 #include <sys/mman.h>
@@ -170,14 +171,30 @@ struct Selection {
   std::vector<DType> dtypes;
   std::vector<std::int64_t> page_tokens;
   bool decode = false, prefill = false;
+  bool is_short = false, is_json = false;
 };
 
-void measure(Isa isa, const Case& c) {
+// What one thread can do, in G/s.
+struct Limits {
+  double read_gb_s = 0, peak_gflop_s = 0;
+};
+
+void report_json(Isa isa, const Case& c, const Limits& limits, double bandwidth, double flops) {
+  fmt::print(
+      "{{\"kernel\":\"attention\",\"isa\":\"{}\",\"work\":\"{}\",\"kv\":\"{}\",\"group\":{},"
+      "\"sequences\":{},\"context\":{},\"gb_s\":{:.2f},\"gflop_s\":{:.1f},\"read_gb_s\":{:.2f},"
+      "\"peak_gflop_s\":{:.1f}}}\n",
+      isa_name(isa), c.rows > 1 ? "prefill" : "decode", dtype_name(c.dtype), c.group, c.sequences,
+      c.context, bandwidth, flops, limits.read_gb_s, limits.peak_gflop_s);
+}
+
+void measure(Isa isa, const Case& c, const Limits& limits, bool is_json) {
   Layers layers(c);
   layers.run(kernels(isa));
   const double seconds = least_seconds([&] { layers.run(kernels(isa)); });
   const double bandwidth = static_cast<double>(layers.bytes()) / seconds * 1e-9;
   const double flops = layers.flops() / seconds * 1e-9;
+  if (is_json) return report_json(isa, c, limits, bandwidth, flops);
   const std::string_view what = c.rows > 1 ? "prefill" : "decode";
   fmt::print(
       "{:7} {:7} {:4} G={:<2} B={:<2} T={:<3} S={:<5} group={} {:9.1f} us {:6.1f} GB/s {:7.1f} "
@@ -186,27 +203,48 @@ void measure(Isa isa, const Case& c) {
       c.group, seconds * 1e6, bandwidth, flops);
 }
 
+// The peak that bounds attention over pages of a type; peaks() lists f32, then narrower ones.
+double peak_of(const std::vector<double>& peaks, DType dtype, Isa isa) {
+  if (dtype == DType::kI8) return peaks.back();
+  return dtype == DType::kBf16 && isa == Isa::kAvx512 ? peaks[1] : peaks[0];
+}
+
+void run_cases(Isa isa, const Selection& chosen, DType dtype, const Limits& limits) {
+  const std::vector<int> groups =
+      chosen.is_short ? std::vector<int>{2, 8} : std::vector<int>{1, 2, 4, 8};
+  const std::vector<int> crowds =
+      chosen.is_short ? std::vector<int>{1, 16} : std::vector<int>{1, 8, 32};
+  for (const std::int64_t tokens : chosen.page_tokens) {
+    for (const int group : groups) {
+      for (const int sequences : crowds)
+        for (const std::int64_t context : {256, 1024, 4096})
+          if (chosen.decode)
+            measure(isa, {dtype, tokens, sequences, group, context, 1}, limits, chosen.is_json);
+      if (chosen.prefill) measure(isa, {dtype, tokens, 1, group, 512, 512}, limits, chosen.is_json);
+    }
+  }
+}
+
 void run(const Selection& chosen) {
   const FlushDenormals flush;
   Pages stream(kBeyondCache);
   for (const Isa isa : chosen.isas) {
+    std::vector<double> peaks;
     for (const bench::Peak& peak : bench::peaks(isa)) {
       const double seconds = least_seconds([&] { peak.run(); });
-      fmt::print("{:7} peak {:24} {:7.1f} G/s\n", isa_name(isa), peak.name,
-                 peak.operations / seconds * 1e-9);
+      peaks.push_back(peak.operations / seconds * 1e-9);
+      if (!chosen.is_json)
+        fmt::print("{:7} peak {:24} {:7.1f} G/s\n", isa_name(isa), peak.name, peaks.back());
     }
-    const double seconds = least_seconds([&] { bench::read_all({stream.data(), kBeyondCache}); });
-    fmt::print("{:7} read of memory                {:7.1f} GB/s\n", isa_name(isa),
-               static_cast<double>(kBeyondCache) / seconds * 1e-9);
     for (const DType dtype : chosen.dtypes) {
-      for (const std::int64_t tokens : chosen.page_tokens) {
-        for (const int group : {1, 2, 4, 8}) {
-          for (const int sequences : {1, 8, 32})
-            for (const std::int64_t context : {256, 1024, 4096})
-              if (chosen.decode) measure(isa, {dtype, tokens, sequences, group, context, 1});
-          if (chosen.prefill) measure(isa, {dtype, tokens, 1, group, 512, 512});
-        }
-      }
+      const double seconds = least_seconds([&] { bench::read_all({stream.data(), kBeyondCache}); });
+      Limits limits;
+      limits.read_gb_s = static_cast<double>(kBeyondCache) / seconds * 1e-9;
+      limits.peak_gflop_s = peak_of(peaks, dtype, isa);
+      if (!chosen.is_json)
+        fmt::print("{:7} read of memory                {:7.1f} GB/s\n", isa_name(isa),
+                   limits.read_gb_s);
+      run_cases(isa, chosen, dtype, limits);
     }
   }
 }
@@ -218,6 +256,10 @@ Selection parse(std::span<char*> words) {
       s.decode = true;
     } else if (word == "prefill") {
       s.prefill = true;
+    } else if (word == "short") {
+      s.is_short = true;
+    } else if (word == "json") {
+      s.is_json = true;
     } else if (word == "f32" || word == "bf16" || word == "i8") {
       s.dtypes.push_back(word == "f32" ? DType::kF32 : word == "bf16" ? DType::kBf16 : DType::kI8);
     } else if (word == "16" || word == "32" || word == "64") {

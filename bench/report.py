@@ -12,7 +12,7 @@ import sys
 from suite_floor import decode_floor, peaks, prefill_floor
 from suite_measure import FOREIGN_SHARE_MAX, STEAL_SHARE_MAX, Metric, median
 
-ORDER = ["K", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S10", "S11", "M1"]
+ORDER = ["K", "P1", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S10", "S11", "M1"]
 FLOORS = {"decode": decode_floor, "prefill": prefill_floor}
 CHARTS = {"S1": "decode", "S2": "decode", "S3": "out", "S4": "goodput", "S5": "out",
           "S6": "itl_max", "S7": "decode", "S8": "decode", "S10": "decode", "S11": "decode",
@@ -29,7 +29,7 @@ HOW = """# Performance
 Made by `bench/report.py` from the JSON of `bench/suite.py`; do not edit by hand. To repeat it:
 
 ```
-cmake --preset release && ninja -C build quire bench_probe kernel_bench
+cmake --preset release && ninja -C build quire bench_probe kernel_bench attention_bench quire_free_order
 bench/setup_peers.sh PEERS                       # once, as root: llama.cpp of Debian sid in a chroot
 bench/suite.py --peers PEERS --results RESULTS --rounds 5
 bench/report.py RESULTS docs/performance.md
@@ -217,13 +217,39 @@ def product_table(lines):
     return "\n".join(out)
 
 
+def attention_table(lines):
+    """A row for each format, sharing of heads and batch; a column for each context."""
+    def share(line):
+        return line["gb_s"] / line["read_gb_s"] if line["work"] == "decode" else (
+            line["gflop_s"] / line["peak_gflop_s"])
+    columns = list(dict.fromkeys((line["work"], line["context"]) for line in lines))
+    rows = {}
+    for line in lines:
+        key = (line["isa"], line["kv"], line["group"], line["sequences"])
+        value = line["gb_s"] if line["work"] == "decode" else line["gflop_s"]
+        rows.setdefault(key, {})[line["work"], line["context"]] = (
+            f"{number(value)} ({100 * share(line):.0f} %)")
+    out = ["| instruction set | KV | query heads a kv head | sequences | "
+           + " | ".join(f"{work} {context}" for work, context in columns) + " |",
+           "|---|---|---|---|" + "---|" * len(columns)]
+    out += ["| " + " | ".join(map(str, key)) + " | "
+            + " | ".join(cells.get(column, "-") for column in columns) + " |"
+            for key, cells in rows.items()]
+    return "\n".join(out)
+
+
 def kernel_section(record):
     products = [line for line in record["kernels"] if line["kernel"] == "product"]
     regions = [line for line in record["kernels"] if line["kernel"] == "region"]
-    parts = [f"## K1, K3: {record['title']}\n\n{record['started'][:16]} UTC, "
+    attention = [line for line in record["kernels"] if line["kernel"] == "attention"]
+    parts = [f"## K1 to K3: {record['title']}\n\n{record['started'][:16]} UTC, "
              f"{record['seconds']:.0f} s. Best of several runs, weights taken in turn from 256 MB."
              "\n\nGOP/s, and in brackets the share of the instruction's peak or of the read "
              "bandwidth of the same run, whichever is nearer:\n", product_table(products)]
+    if attention:
+        parts += ["\nAttention (K2), 8 kv heads of 128, one thread: decode in GB/s of keys and "
+                  "values, prefill of 512 tokens in GFLOP/s, and in brackets the share of the read "
+                  "bandwidth or instruction peak of one thread:\n", attention_table(attention)]
     parts.append("\nA parallel region, beyond the work in it:\n\n| threads | work, us | best, us | "
                  "median, us |\n|---|---|---|---|")
     parts += [f"| {r['threads']} | {r['work_us']} | {r['overhead_us']:.2f} | "

@@ -160,13 +160,15 @@ def end_on_signal(number, _frame):
 
 
 def run_kernels(options, setup):
-    """K1 and K3: products and parallel regions, one run of bench/kernel_bench.cc."""
+    """K1 to K3: products, attention and parallel regions, each program once."""
     begin = datetime.datetime.now(datetime.timezone.utc)
-    print("K: products and parallel regions", flush=True)
+    print("K: products, attention and parallel regions", flush=True)
     program = str(pathlib.Path(options.probe).with_name("kernel_bench"))
     words = [program, "--json", "--threads", ",".join(dict.fromkeys(["1", str(options.threads)]))]
     out = setup.children.output(words + ["--short"] * options.quick, KERNEL_SECONDS)
-    record = describe("K", "Products and parallel regions", options, setup, begin)
+    words = [str(pathlib.Path(options.probe).with_name("attention_bench")), "json"]
+    out += setup.children.output(words + ["short"] * options.quick, KERNEL_SECONDS)
+    record = describe("K", "Products, attention and parallel regions", options, setup, begin)
     record["kernels"] = [json.loads(line) for line in out.splitlines()]
     record["seconds"] = (datetime.datetime.now(datetime.timezone.utc) - begin).total_seconds()
     (options.results / "K.json").write_text(json.dumps(record, indent=1))
@@ -193,7 +195,7 @@ def main():
     logs.mkdir(exist_ok=True)
     for program in (options.quire, options.probe):
         if not os.access(program, os.X_OK):
-            sys.exit(f"suite.py: {program} is not there: ninja -C build quire bench_probe kernel_bench")
+            sys.exit(f"suite.py: {program} is not there: ninja -C build quire bench_probe kernel_bench attention_bench")
     root = options.peers / "sid"
     if not options.no_peers and not (root / "usr/bin/llama-batched-bench").exists():
         sys.exit(f"suite.py: no llama.cpp in {root}: bench/setup_peers.sh {options.peers}, "

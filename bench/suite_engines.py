@@ -96,6 +96,10 @@ class Quire(Engine):
     kind = "quire"
     prefault = True
 
+    @property
+    def program(self):
+        return self.setup.quire
+
     def common_flags(self):
         folder = self.setup.models / f"{self.setup.shape}-{self.format.checkpoint}"
         return ["--model", str(folder), "--threads", str(self.setup.threads),
@@ -110,7 +114,7 @@ class Quire(Engine):
         return ["--kv-cache-prefault", "--kv-cache-memory", str(int(size) + STATE_BYTES)]
 
     def offline(self, command, sequences, input_tokens, output_tokens, extra=()):
-        words = [self.setup.quire, "bench", command, "--json", "--sequences", str(sequences),
+        words = [self.program, "bench", command, "--json", "--sequences", str(sequences),
                  "--input-tokens", str(input_tokens), "--output-tokens", str(output_tokens),
                  *extra, *self.common_flags(),
                  *self.memory_flags(2 * sequences * (input_tokens + output_tokens + SLACK_TOKENS))]
@@ -134,6 +138,11 @@ class Quire(Engine):
                 "peak_mb": result["peak_bytes"] / 1e6, "weights_mb": result["weight_bytes"] / 1e6,
                 "kv_token_bytes": result["kv_bytes_per_token"], "isa": result["isa"]}
 
+    def bare(self, input_tokens, output_tokens):
+        """What llama-bench measures: a prompt, and apart from it tokens from an empty context on."""
+        return {"prefill": self.latency(1, input_tokens, 2)["prefill"],
+                "decode": self.latency(1, 1, output_tokens)["decode"]}
+
     def memory(self):
         self.prefault = False
         return self.latency(1, 16, 2, ["--warmup-rounds", "0"])
@@ -141,7 +150,7 @@ class Quire(Engine):
     def start_server(self, slots, tokens):
         port = free_port()
         log = self.setup.logs / f"{self.name.replace(' ', '-')}.log"
-        command = [self.setup.quire, "serve", "--port", str(port), "--max-num-seqs", str(slots),
+        command = [self.program, "serve", "--port", str(port), "--max-num-seqs", str(slots),
                    *self.common_flags(), *self.memory_flags(slots * tokens)]
         if "--speculation" not in command:
             command += ["--speculation", "none"]
@@ -149,6 +158,15 @@ class Quire(Engine):
             self.server = self.setup.children.start(command, stdout=file, stderr=file)
         wait_healthy(self.server, f"http://127.0.0.1:{port}", log)
         return f"http://127.0.0.1:{port}"
+
+
+class FreeOrder(Quire):
+    """Quire with kernels whose sums need not come in one order (bench/free_order_body.h)."""
+    kind = "free order"
+
+    @property
+    def program(self):
+        return str(pathlib.Path(self.setup.quire).with_name("quire_free_order"))
 
 
 class Llama(Engine):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from suite_engines import RUN_SECONDS, Llama, Load, OpenVino, Quire
+from suite_engines import RUN_SECONDS, FreeOrder, Llama, Load, OpenVino, Quire
 from suite_measure import Case, Metric
 
 PREFILL = Metric("prefill", "tok/s")
@@ -102,10 +102,9 @@ def s1_single(setup, options, run_case):
     if setup.peers:
         name = options.formats[0]
         quire, llama = Quire(setup, name), Llama(setup, name)
-        run_case(Case("llama-bench 512, 128 from empty", [quire, llama],
-                      lambda e: e.bare(512, 128) if e is llama else e.latency(1, 512, 128),
+        run_case(Case("512 in; 128 out from empty", [quire, llama], lambda e: e.bare(512, 128),
                       [DECODE, PREFILL], [(quire.name, llama.name)],
-                      {"sequences": 1, "input": 512, "output": 128, "context": 576}))
+                      {"sequences": 1, "input": 512, "output": 128, "context": 64}))
     if not options.quick:
         run_case(latency_case(*contestants(setup, options, options.formats[:1]), 1, (3500, 64)))
 
@@ -238,6 +237,14 @@ def m1_memory(setup, options, run_case):
     run_case(Case("start", engines, lambda engine: engine.memory(), metrics, pairs))
 
 
+def p1_price(setup, options, run_case):
+    """Rows of one stream, of a crowd and of a prompt, with the order of sums fixed and free."""
+    for sequences, lengths in ((1, (512, 128)), (16, (160, 64)), (1, (4096, 64))):
+        formats = options.formats if lengths == (512, 128) else options.formats[:1]
+        engines, pairs = contestants(setup, options, formats, (FreeOrder,))
+        run_case(latency_case(engines, pairs, sequences, lengths))
+
+
 SCENARIOS = {
     "S1": Scenario("One stream", s1_single),
     "S2": Scenario("Batched decode, offline", s2_batched),
@@ -249,5 +256,6 @@ SCENARIOS = {
     "S8": Scenario("N-gram speculation on repetitive text", s8_speculation),
     "S10": Scenario("Mixture of experts", s10_experts, "moe"),
     "S11": Scenario("With another process burning one processor", s11_hog),
+    "P1": Scenario("Price of equal bytes: the order of sums fixed, and free", p1_price),
     "M1": Scenario("Memory and load time", m1_memory),
 }

@@ -27,7 +27,11 @@ struct AttentionScratch {
   std::int64_t scores() const { return std::int64_t{kQuerySlots} * Attention::kSegment; }
   std::int64_t totals() const { return kQuerySlots * value_pad; }
   std::int64_t values() const { return value_pad * Attention::kSegment; }
-  std::int64_t floats() const { return queries() + row() + scores() + totals() + values(); }
+  // Of shared attention only: its queries in another order, and sums that two places share.
+  std::int64_t shared() const { return queries() + totals(); }
+  std::int64_t floats() const {
+    return queries() + row() + scores() + totals() + values() + shared();
+  }
 };
 
 }  // namespace quire::kernels

@@ -159,6 +159,29 @@ struct Attention {
 };
 std::int64_t attention_scratch(const Attention& task);
 
+// Attention of single rows whose contexts begin in the same pages: each page is computed with once
+// for all rows that hold it. The bits are those of attention() for each row by itself.
+struct SharedAttention {
+  static constexpr int kQueriesMax = 64;  // rows * heads_per_kv
+  struct Row {
+    std::int64_t index = 0;  // of its q and out, in strides
+    std::int64_t position = 0;
+    const std::int32_t* table = nullptr;  // of all its pages
+  };
+  // Tokens [begin, end) lie in the same pages for the rows [row, row + rows).
+  struct Piece {
+    int row = 0, rows = 0;
+    std::int64_t begin = 0, end = 0;
+  };
+  // What the rows have in common; its table, rows and position are not read.
+  // REQUIRES: window 0, chunk 0.
+  Attention common;
+  std::span<const Row> rows;
+  // The pieces of a row cover [0, position + 1) in ascending order. The last one is the row's own;
+  // the others end at multiples of 16.
+  std::span<const Piece> pieces;
+};
+
 // Depthwise causal convolution over time with carried history, then silu if asked.
 // y[t, c] = bias[c] + sequential over taps i of w[i, c] * in[t - taps + 1 + i, c]; inputs before
 // the first row come from `history` [taps - 1, C] (oldest first), which is advanced. y may be x.
@@ -237,6 +260,7 @@ struct Kernels {
   void (*l2_norm)(float* x, std::int64_t rows, std::int64_t width, float eps, float scale);
   void (*kv_write)(const KvWrite&);
   void (*attention)(const Attention&);
+  void (*shared_attention)(const SharedAttention&);
   void (*conv1d)(const Conv1d&);
   void (*gated_delta)(const GatedDelta&);
   void (*ssd)(const Ssd&);

@@ -18,6 +18,18 @@ int rope_of(const LatentAttention& a, std::int64_t context_max, RopeTables& rope
 int rope_of(const Mamba2&, std::int64_t, RopeTables&) { return -1; }
 int rope_of(const GatedDelta&, std::int64_t, RopeTables&) { return -1; }
 
+// The most query heads that share a kv head in a layer of the group.
+int heads_per_kv(const DecoderSpec& spec, const KvGroup& group) {
+  int most = 1;
+  for (const int layer : group.layers) {
+    const auto& mixer = spec.layers[static_cast<std::size_t>(layer)].mixer;
+    if (const auto* a = std::get_if<Attention>(&mixer))
+      most = std::max(most, a->heads / a->kv_heads);
+    if (const auto* a = std::get_if<LatentAttention>(&mixer)) most = std::max(most, a->heads);
+  }
+  return most;
+}
+
 }  // namespace
 
 Decoder::Decoder(const DecoderSpec& spec, const Weights& weights, const MemoryLayout& layout,
@@ -38,6 +50,8 @@ Decoder::Decoder(const DecoderSpec& spec, const Weights& weights, const MemoryLa
     layers_.push_back(build_layer(layer, weights, layout));
   }
   blocks_.reserve(static_cast<std::size_t>(options.step_tokens_max));
+  for (const KvGroup& group : layout.groups)
+    sharing_.emplace_back(group, heads_per_kv(spec, group), options.step_tokens_max);
   Carver measure(nullptr);
   carve(measure);
   scratch_ = Arena(measure.bytes());
@@ -212,7 +226,9 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
   const FlushDenormals flush;
   check(input, memory);
   cut_blocks(input);
-  const Step step = {kernels_, team, input, memory, blocks_, ropes_.rows()};
+  for (std::size_t group = 0; group < sharing_.size(); ++group)
+    sharing_[group].find(input, blocks_, group, team.threads());
+  const Step step = {kernels_, team, input, memory, blocks_, ropes_.rows(), sharing_};
   StepRows rows = views(step.rows());
   ropes_.fill(step);
   embedding_.forward(step, rows.x);

@@ -69,6 +69,7 @@ class Decoder {
   HeadBlock head_;
   std::vector<LayerBlocks> layers_;
   std::vector<RowBlock> blocks_;
+  std::vector<PageSharing> sharing_;  // [KV group]
   Arena scratch_;
   float* x_ = nullptr;
   float* normed_ = nullptr;

@@ -15,6 +15,7 @@
 #include "kernels/simd/body_attention_values.h"
 #include "kernels/simd/body_attention_weights.h"
 #include "kernels/simd/body_attention.h"
+#include "kernels/simd/body_attention_shared.h"
 #include "kernels/simd/body_recurrent.h"
 // clang-format on
 
@@ -35,6 +36,7 @@ constexpr Kernels make_row(Isa isa) {
           .l2_norm = l2_norm,
           .kv_write = kv_write,
           .attention = attention,
+          .shared_attention = shared_attention,
           .conv1d = conv1d,
           .gated_delta = gated_delta,
           .ssd = ssd,

@@ -11,6 +11,7 @@
 struct QueryTile {
   int slot = 0, queries = 0;
   int begin = 0, end = 0;
+  bool leads = false;  // the first to read them, so that it calls for what comes next
 };
 
 // The next narrower tile of a format: 8, 4, 2, 1 or 6, 4, 2, 1.
@@ -27,7 +28,7 @@ constexpr int tile_for(int count) {
 template <class F>
 struct TileList {
   int count = 0;
-  QueryTile tile[kQuerySlots / F::kQueries + 1];
+  QueryTile tile[kQuerySlots / F::kQueries + 3];
 };
 
 template <class F>
@@ -35,40 +36,40 @@ QUIRE_INLINE void cut_tiles(int count, TileList<F>& list) {
   for (int slot = 0; slot < count;) {
     QueryTile& t = list.tile[list.count++];
     t.slot = slot;
+    t.leads = slot == 0;
     t.queries = tile_for<F>(count - slot);
     slot += t.queries;
   }
 }
 
-// Scores of a tile with blocks [from, to).
+// Scores of a tile with blocks [from, to) of the segment.
 template <class F, int Q>
-QUIRE_INLINE void score(const QueryBlock& b, const QueryTile& tile, const SegmentBlocks& s,
+QUIRE_INLINE void score(const QueryBlock& b, const QueryTile& tile, const std::byte* const* keys,
                         int from, int to) {
   if constexpr (Q > 1) {
-    if (tile.queries != Q) return score<F, narrower(Q)>(b, tile, s, from, to);
+    if (tile.queries != Q) return score<F, narrower(Q)>(b, tile, keys, from, to);
   }
   constexpr int kWide = F::wide(Q);
   ScoreTile t;
   t.queries = b.operands + tile.slot * ((b.task.kv.layout.key_dim + 15) / 16 * 16);
-  t.keys = s.keys + from;
-  t.ahead = s.keys + from + kWide;
+  t.keys = keys + from;
+  t.ahead = keys + from + kWide;
   t.steps = b.task.kv.layout.key_words();
   t.starts = b.start + tile.slot;
   t.scores = b.scores + tile.slot * kSegment + from * kLanes;
-  if (tile.slot == 0) return score_blocks<F, Q, kWide, Ahead::kYes>(t, to - from);
+  if (tile.leads) return score_blocks<F, Q, kWide, Ahead::kYes>(t, to - from);
   score_blocks<F, Q, kWide, Ahead::kNo>(t, to - from);
 }
 
+// `t` says which values and which groups of them.
 template <class F, int Q>
-QUIRE_INLINE void add_values(const QueryBlock& b, const QueryTile& tile, const SegmentBlocks& s) {
+QUIRE_INLINE void add_values(const QueryBlock& b, const QueryTile& tile, ValueTile t) {
   if constexpr (Q > 1) {
-    if (tile.queries != Q) return add_values<F, narrower(Q)>(b, tile, s);
+    if (tile.queries != Q) return add_values<F, narrower(Q)>(b, tile, t);
   }
   constexpr int kWide = F::wide(Q);
-  ValueTile t;
   t.weights = b.scores + tile.slot * kSegment;
-  t.values = s.values;
-  t.ahead = s.values + 1;
+  t.ahead = t.values + 1;
   t.begin = tile.begin;
   t.end = tile.end;
   t.row_bytes = b.value_pad * 4;
@@ -77,7 +78,7 @@ QUIRE_INLINE void add_values(const QueryBlock& b, const QueryTile& tile, const S
   t.keep = b.keep + tile.slot;
   t.gain = b.gain + tile.slot * kSums;
   const std::int64_t columns = b.value_pad / kLanes;
-  if (tile.slot == 0) return value_columns<F, Q, kWide, Ahead::kYes>(t, 0, columns);
+  if (tile.leads) return value_columns<F, Q, kWide, Ahead::kYes>(t, 0, columns);
   value_columns<F, Q, kWide, Ahead::kNo>(t, 0, columns);
 }
 
@@ -123,10 +124,11 @@ bool attend_segment(QueryBlock& b, TileList<F>& tiles, std::int64_t segment, std
       const QueryTile& tile = tiles.tile[t];
       const int begin = from > tile.begin ? from : tile.begin;
       const int end = from + step < tile.end ? from + step : tile.end;
-      if (begin < end) score<F, F::kQueries>(b, tile, s, begin, end);
+      if (begin < end) score<F, F::kQueries>(b, tile, s.keys, begin, end);
     }
   }
-  const bool finite = settle_values<F>(b.task.kv.layout, all, some, b.copies, s);
+  const bool finite =
+      settle_values<F>(b.task.kv.layout, all, some, b.copies, {s.begin, s.end, s.keys, s.values});
   const bool same = all.begin == some.begin && all.end == some.end;
   if (!finite && !same) return false;
   for (int t = 0; t < tiles.count; ++t) {
@@ -134,7 +136,10 @@ bool attend_segment(QueryBlock& b, TileList<F>& tiles, std::int64_t segment, std
     if (tile.begin >= tile.end) continue;
     for (int i = tile.slot; i < tile.slot + tile.queries; ++i)
       weigh<F>(b, i, tile.begin, tile.end, s);
-    add_values<F, F::kQueries>(b, tile, s);
+    ValueTile values;
+    values.values = s.values;
+    values.first_group = tile.begin / kSumBlocks<F>;
+    add_values<F, F::kQueries>(b, tile, values);
   }
   return true;
 }

@@ -69,14 +69,20 @@ QUIRE_INLINE void score_blocks(ScoreTile t, int count) {
 
 // Sums of weights times values for Q queries, added to their totals: for each group of
 // blocks that shares a sum, total = fma(sum, gain, total * keep); keep is 1 after the first group.
+// A group that lies in two places goes in two tiles: the first leaves its sums in `partial`, the
+// second resumes them.
 struct ValueTile {
   const float* weights = nullptr;            // [Q, kSegment], operands of the segment
   const std::byte* const* values = nullptr;  // of each block of the segment
   const std::byte* const* ahead = nullptr;
   int begin = 0, end = 0;      // blocks
+  int first_group = 0;         // of those that the queries see
+  bool resume = false;         // `begin` continues a group
+  bool leave = false;          // `end` does not end a group
   std::int64_t row_bytes = 0;  // from one row of words to the next
   float* totals = nullptr;     // [Q, total_stride]
   std::int64_t total_stride = 0;
+  float* partial = nullptr;     // [Q, total_stride] words; null where neither resume nor leave
   const float* keep = nullptr;  // [Q]
   const float* gain = nullptr;  // [Q, kSums]
 };
@@ -99,6 +105,29 @@ QUIRE_INLINE void add_sums(const ValueTile& t, const typename F::Acc (&acc)[Q][C
   }
 }
 
+template <class F, int Q, int C>
+QUIRE_INLINE void begin_sums(const ValueTile& t, std::int64_t column, bool resume,
+                             typename F::Acc (&acc)[Q][C]) {
+  static_assert(sizeof(typename F::Acc) == kLanes * sizeof(float));
+  for (int i = 0; i < Q; ++i) {
+    for (int c = 0; c < C; ++c) {
+      acc[i][c] = F::start(0);
+      if (resume)
+        std::memcpy(&acc[i][c], t.partial + i * t.total_stride + (column + c) * kLanes,
+                    sizeof(acc[i][c]));
+    }
+  }
+}
+
+template <class F, int Q, int C>
+QUIRE_INLINE void leave_sums(const ValueTile& t, const typename F::Acc (&acc)[Q][C],
+                             std::int64_t column) {
+  for (int i = 0; i < Q; ++i)
+    for (int c = 0; c < C; ++c)
+      std::memcpy(t.partial + i * t.total_stride + (column + c) * kLanes, &acc[i][c],
+                  sizeof(acc[i][c]));
+}
+
 template <class F, int Q, int C, Ahead A>
 __attribute__((noinline)) void value_tile(const ValueTile& t, std::int64_t column) {
   constexpr int kRows = KvLayout::kBlock / F::kPacked;
@@ -108,8 +137,7 @@ __attribute__((noinline)) void value_tile(const ValueTile& t, std::int64_t colum
     to = (group + 1) * kSumBlocks<F>;
     if (to > t.end) to = t.end;
     typename F::Acc acc[Q][C];
-    for (int i = 0; i < Q; ++i)
-      for (int c = 0; c < C; ++c) acc[i][c] = F::start(0);
+    begin_sums<F, Q, C>(t, column, t.resume && from == t.begin, acc);
     int b = from;
     do {
       const std::byte* v = t.values[b] + column * 64;
@@ -130,7 +158,8 @@ __attribute__((noinline)) void value_tile(const ValueTile& t, std::int64_t colum
         w += F::kOperandWords;
       }
     } while (++b < to);
-    add_sums<F, Q, C>(t, acc, column, group, from == t.begin);
+    if (t.leave && to == t.end) return leave_sums<F, Q, C>(t, acc, column);
+    add_sums<F, Q, C>(t, acc, column, group, group == t.first_group);
   }
 }
 

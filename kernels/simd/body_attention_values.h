@@ -26,10 +26,10 @@ struct SegmentBlocks {
 // A walk over the blocks of a sequence's kv head, page by page.
 class BlockWalk {
  public:
-  QUIRE_INLINE BlockWalk(const Attention& task, std::int64_t position)
-      : layout_(task.kv.layout),
-        kv_(task.kv),
-        head_(task.kv_head),
+  QUIRE_INLINE BlockWalk(const PagedKv& kv, int head, std::int64_t position)
+      : layout_(kv.layout),
+        kv_(kv),
+        head_(head),
         page_(position / layout_.page_tokens),
         slot_(position % layout_.page_tokens) {
     step_to_page();
@@ -78,7 +78,7 @@ QUIRE_INLINE void find_blocks(const Attention& task, std::int64_t segment, Span 
   s.begin = static_cast<int>(span.begin / KvLayout::kBlock);
   s.end = static_cast<int>((span.end + KvLayout::kBlock - 1) / KvLayout::kBlock);
   const auto last = static_cast<int>((stop + KvLayout::kBlock - 1) / KvLayout::kBlock);
-  BlockWalk walk(task, segment + s.begin * KvLayout::kBlock);
+  BlockWalk walk(task.kv, task.kv_head, segment + s.begin * KvLayout::kBlock);
   for (int b = s.begin; b < s.end; ++b) {
     s.keys[b] = walk.keys();
     s.values[b] = walk.values();
@@ -165,11 +165,16 @@ QUIRE_INLINE void values_of_keys(const std::byte* keys, std::int64_t width, floa
 
 // Points blocks of values at copies where the page cannot be read as it is: parts of keys, and
 // blocks with tokens that not every query sees (such a token may hold NaN, which a weight of 0 does
-// not remove). `all` is what every query sees, `some` what any does. Returns whether the tokens
-// that only some see are finite.
+// not remove). `all` is what every query sees, `some` what any does; keys[b] and values[b] for the
+// blocks [begin, end) of `some`. Returns whether the tokens that only some see are finite.
+struct ValueBlocks {
+  int begin = 0, end = 0;
+  const std::byte* const* keys = nullptr;
+  const std::byte** values = nullptr;
+};
 template <class F>
 QUIRE_INLINE bool settle_values(const KvLayout& layout, Span all, Span some, float* copies,
-                                SegmentBlocks& s) {
+                                const ValueBlocks& s) {
   const bool latent = layout.value_dim == 0;
   const std::int64_t width = layout.value_read_dim();
   bool finite = true;

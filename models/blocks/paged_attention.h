@@ -19,7 +19,12 @@ class PagedAttention {
   void run(const Step& step, Rows q, Rows out) const;
 
  private:
-  kernels::Attention task_of(const Step& step, const RowBlock& block, int heads_per_task) const;
+  // Some heads of a unit: `head_parts` tasks share the query heads of a kv head.
+  struct Cut {
+    Rows q, out;
+    int units = 0, head_parts = 1;
+  };
+  kernels::Attention task_of(const Step& step, const Cut& cut, int index) const;
   int head_parts(const Step& step) const;
 
   KvSite site_;

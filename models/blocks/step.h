@@ -8,6 +8,7 @@
 #include "base/team.h"
 #include "base/tensor_view.h"
 #include "kernels/kernels.h"
+#include "models/blocks/page_sharing.h"
 #include "models/memory_layout.h"
 #include "models/model.h"
 
@@ -34,8 +35,9 @@ struct Step {
   Team& team;
   const StepInput& input;
   const StepMemory& memory;
-  std::span<const RowBlock> blocks;  // every row once; within a sequence the latest rows first
-  std::span<const RopeRows> ropes;   // [distinct ropes of the model]
+  std::span<const RowBlock> blocks;      // every row once; within a sequence the latest rows first
+  std::span<const RopeRows> ropes;       // [distinct ropes of the model]
+  std::span<const PageSharing> sharing;  // [KV group]
 
   std::int64_t rows() const { return static_cast<std::int64_t>(input.tokens.size()); }
 };

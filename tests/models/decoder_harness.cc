@@ -340,8 +340,28 @@ std::vector<float> Harness::step(const std::vector<std::vector<std::int32_t>>& s
 
 Logits Harness::run(const std::vector<std::vector<std::int32_t>>& sequences) {
   reset();
+  return finish(sequences, std::vector<int>(sequences.size(), 0));
+}
+
+Logits Harness::run_forks(const std::vector<std::vector<std::int32_t>>& sequences, int shared) {
+  reset();
+  const std::vector<std::int32_t> prefix(sequences[0].begin(), sequences[0].begin() + shared);
+  step({prefix}, {{0, 0, shared}}, {});
+  const std::ptrdiff_t pages = shared / options_.page_tokens;
+  const std::vector<float> state = slot(0);
+  for (std::size_t i = 1; i < sequences.size(); ++i) {
+    for (std::size_t group = 0; group < tables_[i].size(); ++group)
+      std::copy_n(tables_[0][group].begin(), pages, tables_[i][group].begin());
+    std::copy(state.begin(), state.end(),
+              states_.begin() + static_cast<std::ptrdiff_t>(i * state.size()));
+  }
+  return finish(sequences, std::vector<int>(sequences.size(), shared));
+}
+
+Logits Harness::finish(const std::vector<std::vector<std::int32_t>>& sequences,
+                       std::vector<int> done) {
   Logits result(sequences.size());
-  std::vector<int> done(sequences.size(), 0), turn(sequences.size());
+  std::vector<int> turn(sequences.size());
   for (std::size_t i = 0; i < turn.size(); ++i) turn[i] = static_cast<int>(i);
   for (;;) {
     std::vector<Part> parts;

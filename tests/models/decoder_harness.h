@@ -55,6 +55,10 @@ class Harness {
   // (offset by its number), several sequences in a step.
   Logits run(const std::vector<std::vector<std::int32_t>>& sequences);
 
+  // The same for sequences that begin with the same `shared` tokens, a multiple of the page size:
+  // the first one computes them, the others take its pages and state. Rows from `shared` on.
+  Logits run_forks(const std::vector<std::vector<std::int32_t>>& sequences, int shared);
+
   // The state of sequence `sequence` after run().
   std::vector<float> state(int sequence) const { return slot(sequence); }
   // Runs one sequence in one step, saving the state after each of the rows; a state for each.
@@ -72,6 +76,8 @@ class Harness {
     int sequence = 0, done = 0, count = 0;
   };
   void reset();
+  // Runs the sequences from done[i] tokens on to their ends.
+  Logits finish(const std::vector<std::vector<std::int32_t>>& sequences, std::vector<int> done);
   void free_behind_windows(const Part& part);
   std::vector<float> step(const std::vector<std::vector<std::int32_t>>& sequences,
                           const std::vector<Part>& parts, const std::vector<StateSave>& saves);

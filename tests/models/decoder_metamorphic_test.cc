@@ -30,7 +30,7 @@ class DecoderBits : public ::testing::TestWithParam<NamedSpec> {
   // Each sequence alone and whole.
   Logits alone(RunOptions options) const {
     options.chunks = {1 << 20};
-        options.threads = 1;
+    options.threads = 1;
     options.isa = kernels::Isa::kScalar;
     options.page_tokens = 16;
     Harness one = harness(options);
@@ -132,6 +132,34 @@ TEST_P(DecoderBits, HoldsForSmallerWeightsAndPages) {
 }
 
 // A state that was saved after row r equals the working state of a run that ends there.
+// Single rows, rows of a few drafts and chunks over pages that several sequences hold.
+TEST_P(DecoderBits, SharedPagesChangeNothing) {
+  constexpr int kShared = 96;
+  std::vector<Tokens> forks;
+  for (const int length : {120, 97, 113, 140, 99}) {
+    forks.push_back(random_tokens(spec(), 7, kShared));
+    const Tokens own = random_tokens(spec(), 8 + forks.size(), length - kShared);
+    forks.back().insert(forks.back().end(), own.begin(), own.end());
+  }
+  for (const DType dtype : {DType::kF32, DType::kBf16, DType::kI8}) {
+    RunOptions options = {.kv_dtype = dtype};
+    Harness one = harness(options);
+    Logits expected;
+    for (const Tokens& tokens : forks) {
+      const std::vector<float> rows = one.run({tokens})[0];
+      expected.emplace_back(rows.begin() + std::ptrdiff_t{kShared} * spec().vocab, rows.end());
+    }
+    for (const int threads : {1, 2}) {
+      options = {.threads = threads, .isa = kernels::best_isa(), .kv_dtype = dtype};
+      options.chunks = {1, 3, 12};
+      for (const int page_tokens : {16, 32}) {
+        options.page_tokens = page_tokens;
+        expect_same_bits(expected, harness(options).run_forks(forks, kShared), "forks");
+      }
+    }
+  }
+}
+
 TEST_P(RecurrentDecoderBits, SavedStatesAreThoseOfShorterRuns) {
   Harness all = harness({.threads = 2});
   const Tokens tokens = random_tokens(spec(), 5, 40);
