@@ -28,17 +28,18 @@ Split::Split(std::int64_t rows, std::int64_t panels, int threads)
     return;
   }
   while (halvings_ < kHalvingsMax && panels >> (halvings_ + 1) >= kPanelsMin * threads) ++halvings_;
-  panel_chunks_ = threads * (halvings_ + 1);
+  panel_chunks_ = halvings_ > 0 ? threads * (halvings_ + 1)
+                                : static_cast<int>(std::min<std::int64_t>(panels, threads));
 }
 
 std::int64_t Split::panel_begin(int chunk) const {
   if (chunk == panel_chunks_) return panels_;
-  if (row_chunks_ > 1) return panels_ * chunk / panel_chunks_;
+  if (halvings_ == 0) return panels_ * chunk / panel_chunks_;
   const int round = chunk / threads_;
   const std::int64_t begin = panels_ - (panels_ >> round);
   const std::int64_t end = round < halvings_ ? panels_ - (panels_ >> (round + 1)) : panels_;
   const std::int64_t panel = begin + (end - begin) * (chunk % threads_) / threads_;
-  return halvings_ > 0 ? panel / kPanelsMin * kPanelsMin : panel;
+  return panel / kPanelsMin * kPanelsMin;
 }
 
 Part Split::part(int chunk) const {

@@ -27,7 +27,7 @@ struct Part {
 // Cuts [rows, panels] into parts. Of few rows, whose parts take microseconds, the first `threads`
 // parts are half of the whole, the next ones half of the rest, and so on: taking a part costs two
 // cache lines that all threads write, and the small last ones let the threads end together. Many
-// rows are cut into equal parts, enough for every thread to take several.
+// rows are cut into equal parts, enough for every thread to take several. No part is empty.
 class Split {
  public:
   Split(std::int64_t rows, std::int64_t panels, int threads);
