@@ -11,7 +11,7 @@ RUN cmake --preset release -DQUIRE_TESTS=OFF && ninja -C build && cd build && cp
 FROM debian:12-slim
 COPY --from=build /src/build/quire_*.deb /tmp/
 RUN apt-get update && apt-get install -y --no-install-recommends /tmp/quire_*.deb ca-certificates \
-    && rm -rf /tmp/quire_*.deb /var/lib/apt/lists/* \
+    && rm -rf /tmp/quire_*.deb /var/lib/apt/lists/* /var/cache/apt/* \
     && useradd --system --create-home --home-dir /var/lib/quire quire
 USER quire
 ENV HF_HOME=/var/lib/quire/huggingface

@@ -17,7 +17,8 @@ enum class TextKind { kContent, kReasoning };
 using TextSink = std::function<void(TextKind kind, std::string_view text)>;
 
 struct Answer {
-  std::string text;
+  std::string text;  // without the reasoning, where the model marks it
+  std::string reasoning;
   std::string finish_reason;  // stop, length, abort ...
   std::int64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
   double first_token_s = 0, seconds = 0;

@@ -9,14 +9,12 @@
 #include "cli/chat_session.h"
 #include "cli/command.h"
 #include "cli/documents.h"
+#include "cli/interruption.h"
 #include "cli/line_editor.h"
+#include "cli/printer.h"
 
 namespace quire::cli {
 namespace {
-
-std::atomic<bool> g_interrupted{false};
-
-void on_interrupt(int) { g_interrupted.store(true); }
 
 std::string history_path(const Options& options) {
   if (!options.history.empty()) return options.history;
@@ -32,29 +30,7 @@ std::string history_path(const Options& options) {
   return failed ? "" : (folder / "history").string();
 }
 
-// Reasoning is dim on a terminal, and apart from the answer everywhere.
-class Printer {
- public:
-  explicit Printer(bool colour) : colour_(colour) {}
-
-  void text(TextKind kind, std::string_view text) {
-    if (kind != kind_) {
-      if (kind_ == TextKind::kReasoning) write_out(colour_ ? "\x1b[0m\n" : "\n");
-      if (kind == TextKind::kReasoning && colour_) write_out("\x1b[2m");
-      kind_ = kind;
-    }
-    write_out(text);
-  }
-  void note(std::string_view line) const {
-    write_error(colour_ ? fmt::format("\x1b[2m{}\x1b[0m\n", line) : fmt::format("{}\n", line));
-  }
-
- private:
-  bool colour_;
-  TextKind kind_ = TextKind::kContent;
-};
-
-void talk(ChatSession& session, LineEditor& editor) {
+void talk(ChatSession& session, LineEditor& editor, Interruption& interruption) {
   InputLines lines;
   std::string line;
   while (true) {
@@ -69,10 +45,10 @@ void talk(ChatSession& session, LineEditor& editor) {
       return;
     }
     if (!lines.add(line)) continue;
-    g_interrupted.store(false);
+    interruption.clear();
     if (!session.take(lines.take())) return;
     // Without a terminal nobody can go on after Ctrl-C.
-    if (g_interrupted.load() && !editor.is_terminal()) return;
+    if (interruption.flag() && !editor.is_terminal()) return;
   }
 }
 
@@ -81,20 +57,20 @@ void talk(ChatSession& session, LineEditor& editor) {
 int chat_command(Invocation& invocation) {
   const Options& options = invocation.options;
   if (options.settings.engine.model.empty() == options.url.empty()) {
-    write_error("quire chat: give a model or --url, one of them\nTry: quire chat --help\n");
+    write_error(
+        "quire chat: give a model or --url, one of them\nTry: quire chat demo, or quire chat "
+        "--help\n");
     return kExitUsage;
   }
   const auto backend =
       options.url.empty() ? open_local_backend(options) : open_remote_backend(options);
   if (!backend) return report("chat", backend.error());
 
-  struct sigaction action {};
-  action.sa_handler = on_interrupt;
-  ::sigaction(SIGINT, &action, nullptr);
+  Interruption interruption(Interruption::Mode::kRepeated);
   ::signal(SIGPIPE, SIG_IGN);
   LineEditor editor(history_path(options));
   Printer printer(terminal_style().colour);
-  ChatSession session(**backend, options, g_interrupted,
+  ChatSession session(**backend, options, interruption.flag(),
                       {[&](TextKind kind, std::string_view text) { printer.text(kind, text); },
                        [&](std::string_view line) { printer.note(line); }});
   if (!options.session.empty() && std::filesystem::exists(options.session)) {
@@ -105,13 +81,14 @@ int chat_command(Invocation& invocation) {
   if (editor.is_terminal()) {
     printer.note(fmt::format("{}: /help lists the commands, Ctrl-D ends", (*backend)->name()));
   }
-  talk(session, editor);
+  talk(session, editor, interruption);
   if (editor.is_terminal()) write_out("\n");
   if (!options.session.empty()) {
     if (const Status saved = session.save(options.session); !saved) {
       return report("chat", saved.error());
     }
   }
+  if (interruption.flag() && !editor.is_terminal()) return interruption.exit_status();
   return session.has_failed() && !editor.is_terminal() ? kExitFailure : kExitOk;
 }
 

@@ -52,7 +52,8 @@ constexpr Command kCommands[] = {
          "The prompt is the word behind the model, --prompt, or standard input. It is put into the "
          "chat template if the model has one; --raw continues the text itself. With --batch every "
          "line of a file is a request of its own; they run side by side, and the answers come in "
-         "the order of the lines.",
+         "the order of the lines. With --json or --batch an answer is an object with text, "
+         "finish_reason and usage, and with reasoning_content where the model marks its reasoning.",
      .setting_groups = "Model Loading Memory Scheduling Processor Log",
      .option_names = "prompt system reasoning-effort raw batch json temperature top-k top-p min-p "
                      "repetition-penalty max-tokens seed stop ignore-eos revision cache-dir "

@@ -1,5 +1,4 @@
 // `quire generate`: one prompt to standard output, or a file of them side by side.
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,19 +8,21 @@
 #include <map>
 #include <mutex>
 
-#include "cli/chat_backend.h"
+#include "cli/answer_splitter.h"
 #include "cli/command.h"
+#include "cli/documents.h"
+#include "cli/interruption.h"
 #include "cli/model_source.h"
+#include "cli/printer.h"
 #include "server/chat_renderer.h"
 
 namespace quire::cli {
 namespace {
 
-std::atomic<bool> g_interrupted{false};
-
 struct Generator {
   std::unique_ptr<engine::Engine> engine;
-  server::ChatRenderer render;  // empty: texts are continued as they are
+  server::ChatRenderer render;                       // empty: texts are continued as they are
+  const text::ReasoningFormat* reasoning = nullptr;  // null: answers are content only
 };
 
 Result<Generator> open_generator(const Options& options) {
@@ -30,6 +31,7 @@ Result<Generator> open_generator(const Options& options) {
   if (!options.raw) {
     QUIRE_ASSIGN(server::LoadedChat chat, server::load_chat(folder));
     generator.render = std::move(chat.render);
+    generator.reasoning = chat.format.reasoning;
     if (!generator.render && !options.system.empty()) {
       return fail(ErrorCode::kUnsupported, "--system: {} has no chat template", folder);
     }
@@ -39,10 +41,11 @@ Result<Generator> open_generator(const Options& options) {
 }
 
 // The request of a prompt, or of messages where they are no null.
-Result<engine::GenerateRequest> make_request(const Generator& generator, const Options& options,
-                                             const std::string& prompt, Json messages) {
+Result<PromptedRequest> make_request(const Generator& generator, const Options& options,
+                                     const std::string& prompt, Json messages) {
   const engine::ModelCard& card = generator.engine->card();
-  std::string text = prompt;
+  PromptedRequest prompted;
+  prompted.prompt = prompt;
   const bool is_chat = generator.render && !options.raw;
   if (!messages.is_null() && !is_chat) {
     return fail(ErrorCode::kUnsupported, "\"messages\" need a chat template");
@@ -58,11 +61,12 @@ Result<engine::GenerateRequest> make_request(const Generator& generator, const O
     }
     chat.messages = std::move(messages);
     chat.kwargs = reasoning_kwargs(options);
-    QUIRE_ASSIGN(text, generator.render(chat));
+    QUIRE_ASSIGN(prompted.prompt, generator.render(chat));
+    prompted.reasoning = generator.reasoning;
   }
-  engine::GenerateRequest request;
-  QUIRE_ASSIGN(request.prompt,
-               generator.engine->tokenizer().encode(text, {.add_special_tokens = !is_chat}));
+  engine::GenerateRequest& request = prompted.request;
+  QUIRE_ASSIGN(request.prompt, generator.engine->tokenizer().encode(
+                                   prompted.prompt, {.add_special_tokens = !is_chat}));
   request.sampling = sampling_of(options, card);
   const auto length = static_cast<std::int64_t>(request.prompt.size());
   if (length >= card.context_max) {
@@ -71,22 +75,26 @@ Result<engine::GenerateRequest> make_request(const Generator& generator, const O
   }
   std::int64_t& most = request.sampling.max_tokens;
   most = std::min(most == 0 ? card.context_max : most, card.context_max - length);
-  return request;
+  return prompted;
 }
 
-Json answer_json(const Answer& answer) {
-  return {{"text", answer.text},
-          {"finish_reason", answer.finish_reason},
-          {"usage",
-           {{"prompt_tokens", answer.prompt_tokens},
-            {"completion_tokens", answer.completion_tokens},
-            {"total_tokens", answer.prompt_tokens + answer.completion_tokens},
-            {"prompt_tokens_details", {{"cached_tokens", answer.cached_tokens}}}}},
-          {"seconds", answer.seconds},
-          {"first_token_seconds", answer.first_token_s}};
+// "reasoning_content" is there for each answer of a model that marks its reasoning.
+Json answer_json(const Answer& answer, bool has_reasoning) {
+  Json object = {{"text", answer.text}};
+  if (has_reasoning) object["reasoning_content"] = answer.reasoning;
+  object.update({{"finish_reason", answer.finish_reason},
+                 {"usage",
+                  {{"prompt_tokens", answer.prompt_tokens},
+                   {"completion_tokens", answer.completion_tokens},
+                   {"total_tokens", answer.prompt_tokens + answer.completion_tokens},
+                   {"prompt_tokens_details", {{"cached_tokens", answer.cached_tokens}}}}},
+                 {"seconds", answer.seconds},
+                 {"first_token_seconds", answer.first_token_s}});
+  return object;
 }
 
 std::string read_standard_input() {
+  if (::isatty(STDIN_FILENO) == 1) write_error("type the prompt; Ctrl-D on a new line ends it\n");
   std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   if (text.ends_with('\n')) text.pop_back();  // of the last line, not of the text
   return text;
@@ -97,15 +105,22 @@ int generate_one(const Options& options, const std::string& prompt) {
   if (!generator) return report("generate", generator.error());
   auto request = make_request(*generator, options, prompt, nullptr);
   if (!request) return report("generate", request.error());
-  const auto answer = run_request(
+  const bool has_reasoning = request->reasoning != nullptr;
+  Printer printer(terminal_style().colour);
+  const Interruption interruption;
+  const auto answer = run_split(
       *generator->engine, std::move(*request),
-      [&](TextKind, std::string_view text) {
-        if (!options.json) write_out(text);
+      [&](TextKind kind, std::string_view text) {
+        if (!options.json) printer.text(kind, text);
       },
-      g_interrupted);
+      interruption.flag());
   if (!answer) return report("generate", answer.error());
-  write_out(options.json ? dump_json(answer_json(*answer)) + "\n" : "\n");
-  return g_interrupted.load() ? 128 + SIGINT : kExitOk;
+  if (options.json) {
+    write_out(dump_json(answer_json(*answer, has_reasoning)) + "\n");
+  } else {
+    printer.text(TextKind::kContent, "\n");
+  }
+  return interruption.flag() ? interruption.exit_status() : kExitOk;
 }
 
 // --- batches ------------------------------------------------------------------------------------
@@ -155,13 +170,14 @@ class Batch {
 
   int run(std::istream& in) {
     std::string line;
-    while (!g_interrupted.load() && std::getline(in, line)) {
+    while (!interruption_.flag() && std::getline(in, line)) {
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       wait_for(in_flight_max_ - 1);
       start(line);
     }
     wait_for(0);
-    return g_interrupted.load() ? 128 + SIGINT : failed_ ? kExitFailure : kExitOk;
+    if (interruption_.flag()) return interruption_.exit_status();
+    return failed_ ? kExitFailure : kExitOk;
   }
 
  private:
@@ -169,32 +185,49 @@ class Batch {
     Json id;
     Answer answer;
     std::string error;
+    std::optional<AnswerSplitter> splitter;  // where the model marks its reasoning
     bool finished = false;
+
+    void take(std::string_view text) {
+      if (splitter) {
+        splitter->push(text, sink());
+      } else {
+        answer.text += text;
+      }
+    }
+    TextSink sink() {
+      return [this](TextKind kind, std::string_view text) {
+        (kind == TextKind::kReasoning ? answer.reasoning : answer.text) += text;
+      };
+    }
   };
 
   void start(const std::string& line) {
     const std::size_t index = started_++;
     Item item;
     item.id = index;
-    auto request = read(line, item);
-    if (!request) {
-      item.error = request.error().message;
+    auto prompted = read(line, item);
+    if (!prompted) {
+      item.error = prompted.error().message;
       item.finished = true;
+    } else if (prompted->reasoning != nullptr) {
+      show_markers(*generator_.engine, *prompted);
+      item.splitter.emplace(*prompted->reasoning, prompted->prompt);
     }
     {
       const std::lock_guard lock(mutex_);
       items_.emplace(index, std::move(item));
-      if (!request) ++ended_;
+      if (!prompted) ++ended_;
     }
-    if (!request) return;
+    if (!prompted) return;
     const auto id = generator_.engine->submit(
-        std::move(*request),
+        std::move(prompted->request),
         [this, index](engine::Output&& output) { take(index, std::move(output)); });
     if (!id) finish(index, id.error().message);
     if (id) ids_.push_back(*id);
   }
 
-  Result<engine::GenerateRequest> read(const std::string& line, Item& item) const {
+  Result<PromptedRequest> read(const std::string& line, Item& item) const {
     QUIRE_ASSIGN(const Json parsed, parse_json(line));
     if (!parsed.is_object()) return fail(ErrorCode::kInvalid, "the line is no JSON object");
     if (const Json* id = find_member(parsed, "id")) item.id = *id;
@@ -208,12 +241,13 @@ class Batch {
   void take(std::size_t index, engine::Output&& output) {
     const std::lock_guard lock(mutex_);
     Item& item = items_.at(index);
-    item.answer.text += output.text;
+    item.take(output.text);
     if (output.finish == engine::FinishReason::kNone) return;
     item.finished = true;
     ++ended_;
     if (output.finish == engine::FinishReason::kError) item.error = output.error.message;
     item.answer.finish_reason = finish_word(output.finish);
+    if (item.splitter) item.splitter->finish(item.answer.finish_reason != "stop", item.sink());
     item.answer.prompt_tokens = output.usage.prompt_tokens;
     item.answer.completion_tokens = output.usage.completion_tokens;
     item.answer.cached_tokens = output.usage.cached_tokens;
@@ -239,7 +273,7 @@ class Batch {
       }
       if (started_ - ended_ <= most) return;
       ended_signal_.wait_for(lock, std::chrono::milliseconds(50));
-      if (g_interrupted.load() && !cancelled_) {
+      if (interruption_.flag() && !cancelled_) {
         cancelled_ = true;
         lock.unlock();
         for (const engine::RequestId id : ids_) generator_.engine->cancel(id);
@@ -251,7 +285,7 @@ class Batch {
   void write(const Item& item) {
     Json out = {{"id", item.id}};
     if (item.error.empty()) {
-      const Json answer = answer_json(item.answer);
+      const Json answer = answer_json(item.answer, item.splitter.has_value());
       for (const auto& [key, value] : answer.items()) out[key] = value;
     } else {
       failed_ = true;
@@ -263,6 +297,7 @@ class Batch {
   const Generator& generator_;
   const Options& options_;
   const std::size_t in_flight_max_;
+  const Interruption interruption_;
   std::mutex mutex_;
   std::condition_variable ended_signal_;
   std::map<std::size_t, Item> items_;  // by line; what was written is gone
@@ -297,9 +332,6 @@ int generate_command(Invocation& invocation) {
   if (!options.prompt.empty()) prompts.push_back(options.prompt);
   if (prompts.size() > 1) return refuse("the prompt was given twice");
   if (!options.batch.empty() && !prompts.empty()) return refuse("--batch brings its own prompts");
-  struct sigaction action {};
-  action.sa_handler = [](int) { g_interrupted.store(true); };
-  ::sigaction(SIGINT, &action, nullptr);
   if (!options.batch.empty()) return generate_batch(options);
   return generate_one(options, prompts.empty() ? read_standard_input() : prompts.front());
 }

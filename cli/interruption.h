@@ -8,17 +8,25 @@
 
 namespace quire::cli {
 
-// While one lives, the first signal sets the flag; a second one ends the process. One at a time.
+// One lives at a time; the signals' former actions come back with its end.
 class Interruption {
  public:
-  Interruption();
+  enum class Mode {
+    kOnce,      // the first of SIGINT and SIGTERM sets the flag, a second one ends the process
+    kRepeated,  // each SIGINT sets the flag; SIGTERM is left alone
+  };
+  explicit Interruption(Mode mode = Mode::kOnce);
   ~Interruption();
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;
 
   const std::atomic<bool>& flag() const;
+  void clear();
+  // 128 plus the last signal's number, as shells say it. REQUIRES: the flag is set.
+  int exit_status() const;
 
  private:
+  const Mode mode_;
   std::array<struct sigaction, 2> before_{};
 };
 

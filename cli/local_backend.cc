@@ -3,12 +3,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <mutex>
 
+#include "cli/answer_splitter.h"
 #include "cli/chat_backend.h"
 #include "cli/model_source.h"
 #include "cli/progress.h"
-#include "models/text/answer/answer_parser.h"
 #include "server/chat_renderer.h"
 
 namespace quire::cli {
@@ -41,30 +42,6 @@ class Mailbox {
   std::deque<engine::Output> outputs_;
 };
 
-// Sorts the text of an answer into reasoning and content.
-class Splitter {
- public:
-  Splitter(text::AnswerParserOptions options, const TextSink& sink)
-      : parser_(std::move(options)), sink_(sink) {}
-
-  void push(std::string_view text) { deliver(parser_.push(text)); }
-  void finish(bool cut) { deliver(parser_.finish(cut)); }
-  const std::string& content() const { return content_; }
-
- private:
-  void deliver(const text::AnswerEvents& events) {
-    for (const text::AnswerEvent& event : events) {
-      const bool is_reasoning = event.kind == text::AnswerEvent::Kind::kReasoning;
-      sink_(is_reasoning ? TextKind::kReasoning : TextKind::kContent, event.text);
-      if (!is_reasoning) content_ += event.text;
-    }
-  }
-
-  text::AnswerParser parser_;
-  const TextSink& sink_;
-  std::string content_;
-};
-
 class LocalBackend final : public ChatBackend {
  public:
   LocalBackend(std::unique_ptr<engine::Engine> engine, server::LoadedChat chat, std::string name)
@@ -94,37 +71,10 @@ class LocalBackend final : public ChatBackend {
     }
     std::int64_t& most = request.sampling.max_tokens;
     most = std::min(most == 0 ? card.context_max : most, card.context_max - length);
-    if (reasoning_ == nullptr) return run_request(*engine_, std::move(request), sink, cancelled);
-    Splitter splitter(parse_from(prompt, request), sink);
-    const auto split = [&](TextKind, std::string_view text) { splitter.push(text); };
-    Result<Answer> answer = run_request(*engine_, std::move(request), split, cancelled);
-    if (!answer) return answer;
-    splitter.finish(answer->finish_reason != "stop");
-    answer->text = splitter.content();
-    return answer;
+    return run_split(*engine_, {prompt, std::move(request), reasoning_}, sink, cancelled);
   }
 
  private:
-  // Has the engine show the markers, and tells the parser whether the prompt opened the reasoning.
-  text::AnswerParserOptions parse_from(std::string_view prompt,
-                                       engine::GenerateRequest& request) const {
-    text::AnswerParserOptions options;
-    options.format.reasoning = reasoning_;
-    for (const std::string& marker : text::markers_of(options.format)) {
-      const auto ids = engine_->tokenizer().encode(marker, {.add_special_tokens = false});
-      for (const std::int32_t id : ids.value_or(std::vector<std::int32_t>())) {
-        if (engine_->tokenizer().is_special(id)) request.visible_special_ids.push_back(id);
-      }
-    }
-    auto& visible = request.visible_special_ids;
-    std::ranges::sort(visible);
-    visible.erase(std::unique(visible.begin(), visible.end()), visible.end());
-    const std::size_t end = prompt.find_last_not_of(" \t\r\n");
-    options.reasoning_is_open = end != std::string_view::npos && !reasoning_->is_harmony &&
-                                prompt.substr(0, end + 1).ends_with(reasoning_->begin);
-    return options;
-  }
-
   std::unique_ptr<engine::Engine> engine_;
   server::ChatRenderer render_;
   const text::ReasoningFormat* reasoning_;  // null: the model has none
@@ -232,6 +182,13 @@ Result<Answer> run_request(engine::Engine& engine, engine::GenerateRequest reque
 
 Result<std::unique_ptr<ChatBackend>> open_local_backend(const Options& options) {
   QUIRE_ASSIGN(const std::string folder, find_model(options));
+  std::error_code ignored;
+  if (!std::filesystem::exists(std::filesystem::path(folder) / "config.json", ignored)) {
+    return fail(ErrorCode::kNotFound,
+                "{} has no config.json: a model is a folder with config.json, safetensors and "
+                "tokenizer files",
+                folder);
+  }
   QUIRE_ASSIGN(server::LoadedChat chat, server::load_chat(folder));
   if (!chat.render) {
     return fail(ErrorCode::kUnsupported,

@@ -71,7 +71,8 @@ void check_words(const Command& command, Invocation& invocation, std::vector<std
   std::string& model = invocation.options.settings.engine.model;
   if (takes_model(command) && invocation.words.empty() && model.empty() &&
       command.words.starts_with("MODEL")) {
-    errors.push_back("a model is missing: a checkpoint folder, or a name like org/repo");
+    errors.push_back(
+        "a model is missing: a checkpoint folder, a name like org/repo, or demo, the bundled toy");
   }
   if (!takes_model(command) || invocation.words.empty()) return;
   // The model's word may be left out where --model names it: then all words mean something else.

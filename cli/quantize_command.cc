@@ -148,6 +148,15 @@ Result<QuantizePlan> make_plan(const Invocation& invocation) {
   return plan;
 }
 
+// Ctrl-C ends the writing in good order; afterwards it ends the program as ever.
+Result<QuantizeReport> quantize_with_bar(QuantizePlan& plan) {
+  Progress progress("quantizing", true);
+  plan.progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
+  const Interruption interruption;
+  plan.cancelled = &interruption.flag();
+  return quantize_checkpoint(plan);
+}
+
 }  // namespace
 
 int quantize_command(Invocation& invocation) {
@@ -162,12 +171,7 @@ int quantize_command(Invocation& invocation) {
   }
   auto plan = make_plan(invocation);
   if (!plan) return report("quantize", plan.error());
-  Progress progress("quantizing", true);
-  plan->progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
-  Interruption interruption;
-  plan->cancelled = &interruption.flag();
-  const auto done = quantize_checkpoint(*plan);
-  progress.finish();
+  const auto done = quantize_with_bar(*plan);
   if (!done && done.error().code == ErrorCode::kCancelled) {
     write_error(
         fmt::format("quire quantize: stopped; nothing was written to {}\n", plan->target.string()));
@@ -187,6 +191,7 @@ int quantize_command(Invocation& invocation) {
   }
   write_out(options.json ? dump_json(report_json(*done, scores)) + "\n"
                          : report_text(*done, scores, options.tensors));
+  write_error(fmt::format("written to {0}; try: quire chat {0}\n", plan->target.string()));
   return kExitOk;
 }
 

@@ -151,6 +151,7 @@ class RemoteBackend final : public ChatBackend {
     if ((!text.empty() || !reasoning.empty()) && answer.first_token_s == 0) {
       answer.first_token_s = to_seconds(SteadyClock().now() - begin);
     }
+    answer.reasoning += reasoning;
     if (!reasoning.empty()) sink(TextKind::kReasoning, reasoning);
     if (!text.empty()) sink(TextKind::kContent, text);
     answer.text += text;

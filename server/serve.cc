@@ -14,6 +14,7 @@
 #include "server/chat_renderer.h"
 #include "server/info_endpoints.h"
 #include "server/service.h"
+#include "server/supervisor.h"
 
 namespace quire::server {
 namespace {
@@ -143,8 +144,10 @@ class Program {
       return kExitFailure;
     }
     write_all(STDOUT_FILENO, fmt::format("quire: ready on {}\n", http_.url()));
+    notify_supervisor(fmt::format("READY=1\nSTATUS=ready on {}", http_.url()));
     const int number = signals_.wait(kForever).value_or(SIGTERM);
     log(LogLevel::kInfo, "signal {}: draining", number);
+    notify_supervisor("STOPPING=1\nSTATUS=finishing the requests in flight");
     const int status = drain();
     http_.stop();
     engine_.reset();

@@ -118,8 +118,8 @@ def random_models(folder, beginnings=("",)):
         if config["model_type"] in seen or not name.startswith(tuple(beginnings)):
             continue
         config.update({key: value for key, value in SIZES.items() if key in config}, initializer_range=0.2)
-        if "num_heads" in config:  # Mamba-2
-            config.update(head_dim=2 * config["hidden_size"] // config["num_heads"],
+        if "num_heads" in config:  # Mamba-2; of several groups mlx-lm norms all at once, Transformers each
+            config.update(n_groups=1, head_dim=2 * config["hidden_size"] // config["num_heads"],
                           intermediate_size=2 * config["hidden_size"])
         wrapped = config
         if config["model_type"].startswith("qwen3_5"):  # mlx-lm knows the wrapper of several modalities only

@@ -2,13 +2,14 @@
 #include "models/blocks/linear.h"
 
 #include <algorithm>
-#include <array>
 
 namespace quire::models {
 namespace {
 
-constexpr std::int64_t kPartsPerThread = 8;
+constexpr int kPartsPerThread = 8;
 constexpr std::int64_t kPartRows = 256;  // its inputs stay in the second-level cache
+constexpr int kHalvingsMax = 5;
+constexpr std::int64_t kPanelsMin = 4;  // of a part; the width of the widest tile
 constexpr std::int64_t kSourceRows = 8;
 
 }  // namespace
@@ -20,17 +21,34 @@ std::int64_t Part::columns(std::int64_t width) const {
 Split::Split(std::int64_t rows, std::int64_t panels, int threads)
     : rows_(rows),
       panels_(panels),
-      panels_per_chunk_(std::max<std::int64_t>(1, panels / (kPartsPerThread * threads))),
-      row_chunks_(static_cast<int>((rows + kPartRows - 1) / kPartRows)),
-      panel_chunks_(static_cast<int>((panels + panels_per_chunk_ - 1) / panels_per_chunk_)) {}
+      threads_(threads),
+      row_chunks_(static_cast<int>((rows + kPartRows - 1) / kPartRows)) {
+  if (row_chunks_ > 1) {
+    panel_chunks_ = static_cast<int>(std::min<std::int64_t>(panels, kPartsPerThread * threads));
+    return;
+  }
+  while (halvings_ < kHalvingsMax && panels >> (halvings_ + 1) >= kPanelsMin * threads) ++halvings_;
+  panel_chunks_ = halvings_ > 0 ? threads * (halvings_ + 1)
+                                : static_cast<int>(std::min<std::int64_t>(panels, threads));
+}
+
+std::int64_t Split::panel_begin(int chunk) const {
+  if (chunk == panel_chunks_) return panels_;
+  if (halvings_ == 0) return panels_ * chunk / panel_chunks_;
+  const int round = chunk / threads_;
+  const std::int64_t begin = panels_ - (panels_ >> round);
+  const std::int64_t end = round < halvings_ ? panels_ - (panels_ >> (round + 1)) : panels_;
+  const std::int64_t panel = begin + (end - begin) * (chunk % threads_) / threads_;
+  return panel / kPanelsMin * kPanelsMin;
+}
 
 Part Split::part(int chunk) const {
   const std::int64_t row = chunk % row_chunks_ * kPartRows;
-  const std::int64_t panel = chunk / row_chunks_ * panels_per_chunk_;
+  const int column = chunk / row_chunks_;
   return {.row = row,
           .rows = std::min(kPartRows, rows_ - row),
-          .panel_begin = panel,
-          .panel_end = std::min(panel + panels_per_chunk_, panels_)};
+          .panel_begin = panel_begin(column),
+          .panel_end = panel_begin(column + 1)};
 }
 
 void run_part(const kernels::Kernels& kernels, const LinearTask& task,
@@ -73,22 +91,27 @@ void SourcePhase::operator()(int chunk) const {
 void run_linears(const Step& step, const LinearSource& source,
                  std::initializer_list<LinearTask> tasks, const Team::Phase* after) {
   CHECK(tasks.size() <= kLinearTasksMax, "{} tasks", tasks.size());
-  std::array<Split, kLinearTasksMax> splits;
-  int chunks = 0;
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    splits[i] = Split(source.rows, tasks.begin()[i].linear.w->panels(), step.team.threads());
-    chunks += splits[i].chunks();
-  }
+  // The tasks' panels one after the other: a part may end one task and begin the next.
+  std::int64_t panels = 0;
+  for (const LinearTask& task : tasks) panels += task.linear.w->panels();
+  const Split split(source.rows, panels, step.team.threads());
   const SourcePhase prepare(step, source);
   const auto multiply = [&](int chunk) {
-    std::size_t i = 0;
-    for (; chunk >= splits[i].chunks(); ++i) chunk -= splits[i].chunks();
-    const LinearTask& task = tasks.begin()[i];
-    run_part(step.kernels, task, source.activations(task.linear), splits[i].part(chunk));
+    const Part all = split.part(chunk);
+    std::int64_t first = 0;  // of the task
+    for (const LinearTask& task : tasks) {
+      const std::int64_t count = task.linear.w->panels();
+      Part own = all;
+      own.panel_begin = std::clamp<std::int64_t>(all.panel_begin - first, 0, count);
+      own.panel_end = std::clamp<std::int64_t>(all.panel_end - first, 0, count);
+      if (own.panel_begin < own.panel_end)
+        run_part(step.kernels, task, source.activations(task.linear), own);
+      first += count;
+    }
   };
   const auto nothing = [](int) {};
   const Team::Phase last = after == nullptr ? Team::Phase{0, nothing} : *after;
-  step.team.run_phases({{prepare.chunks(), prepare}, {chunks, multiply}, last});
+  step.team.run_phases({{prepare.chunks(), prepare}, {split.chunks(), multiply}, last});
 }
 
 }  // namespace quire::models

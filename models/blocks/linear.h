@@ -24,17 +24,23 @@ struct Part {
   std::int64_t columns(std::int64_t width) const;
 };
 
-// Cuts [rows, panels] into parts, enough for every thread to take several.
+// Cuts [rows, panels] into parts. Of few rows, whose parts take microseconds, the first `threads`
+// parts are half of the whole, the next ones half of the rest, and so on: taking a part costs two
+// cache lines that all threads write, and the small last ones let the threads end together. Many
+// rows are cut into equal parts, enough for every thread to take several. No part is empty.
 class Split {
  public:
-  Split() = default;
   Split(std::int64_t rows, std::int64_t panels, int threads);
   int chunks() const { return row_chunks_ * panel_chunks_; }
   Part part(int chunk) const;
 
  private:
-  std::int64_t rows_ = 0, panels_ = 0, panels_per_chunk_ = 1;
-  int row_chunks_ = 0, panel_chunks_ = 0;
+  std::int64_t panel_begin(int chunk) const;  // of the chunks of one row chunk
+
+  std::int64_t rows_, panels_;
+  int threads_;
+  int halvings_ = 0;  // of few rows
+  int row_chunks_, panel_chunks_ = 0;
 };
 
 // x is row 0's activations.

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -117,10 +118,34 @@ void pack_vector(const Binding& binding, const std::byte* data, const WeightBuil
   }
 }
 
-void pack_floats(const Block& block, const std::byte* data, DType dtype,
-                 const WeightBuilder& builder) {
+// Whether some finite value of `count` at `data` becomes infinite as a float16.
+bool exceeds_f16(const std::byte* data, DType dtype, std::int64_t count) {
+  // Magnitudes order as their bits do: from the first that rounds to infinity up to infinity.
+  const auto any = [&]<class T>(T begin, T end) {
+    bool found = false;
+    for (std::int64_t i = 0; i < count; ++i) {
+      T bits;
+      std::memcpy(&bits, data + i * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+      const T magnitude = bits & static_cast<T>(std::numeric_limits<T>::max() >> 1);
+      found |= magnitude >= begin && magnitude < end;
+    }
+    return found;
+  };
+  if (dtype == DType::kF32) return any(std::uint32_t{0x477ff000}, std::uint32_t{0x7f800000});
+  if (dtype == DType::kBf16) return any(std::uint16_t{0x4780}, std::uint16_t{0x7f80});
+  return false;
+}
+
+Status pack_floats(const Block& block, const std::byte* data, DType dtype,
+                   const WeightBuilder& builder) {
   const Binding& binding = *block.binding;
   const kernels::PackedMatrix target = builder.matrix(binding.layer, binding.slot, binding.index);
+  if (target.format.kind == kernels::PackedFormat::Kind::kF16 &&
+      exceeds_f16(data, dtype, block.elements())) {
+    return fail(ErrorCode::kInvalid,
+                "{}: a weight exceeds 65504, the largest float16: --dtype bfloat16 or float32",
+                binding.tensor->info.name);
+  }
   kernels::pack_rows({.data = data,
                       .dtype = dtype,
                       .rows = block.rows,
@@ -129,11 +154,12 @@ void pack_floats(const Block& block, const std::byte* data, DType dtype,
                       .col_stride = binding.col_stride},
                      block.row, target.rows, target.format,
                      builder.matrix_data(binding.layer, binding.slot, binding.index));
+  return {};
 }
 
 // Codes as they are, or widened where the target is float.
-void pack_affine(const Block& block, const std::array<const std::byte*, 3>& data,
-                 const WeightBuilder& builder) {
+Status pack_affine(const Block& block, const std::array<const std::byte*, 3>& data,
+                   const WeightBuilder& builder) {
   const Binding& binding = *block.binding;
   const AffineTensors& affine = *binding.affine;
   const kernels::PackedMatrix target = builder.matrix(binding.layer, binding.slot, binding.index);
@@ -148,11 +174,12 @@ void pack_affine(const Block& block, const std::array<const std::byte*, 3>& data
   if (target.format.is_quantized()) {
     kernels::pack_affine_rows(source, block.row, target.rows, target.format,
                               builder.matrix_data(binding.layer, binding.slot, binding.index));
-    return;
+    return {};
   }
   std::vector<float> values(static_cast<std::size_t>(block.elements()));
   kernels::dequantize_rows(source, affine.widths.group, affine.scale_dtype, values.data());
-  pack_floats(block, reinterpret_cast<const std::byte*>(values.data()), DType::kF32, builder);
+  return pack_floats(block, reinterpret_cast<const std::byte*>(values.data()), DType::kF32,
+                     builder);
 }
 
 // `buffer` is the thread's own; its size only grows.
@@ -176,9 +203,9 @@ Result<Hash128> pack_block(const Checkpoint& checkpoint, const Block& block,
   if (binding.kind == WeightKind::kVector) {
     pack_vector(binding, data[0], builder);
   } else if (binding.affine) {
-    pack_affine(block, data, builder);
+    QUIRE_TRY(pack_affine(block, data, builder));
   } else {
-    pack_floats(block, data[0], *binding.tensor->info.dtype, builder);
+    QUIRE_TRY(pack_floats(block, data[0], *binding.tensor->info.dtype, builder));
   }
   return digest_bytes(std::span(buffer).first(total));
 }

@@ -94,7 +94,9 @@ export function drawBatch(live) {
   const canvas = $("batch");
   const count = Math.max(1, Math.floor(((canvas.clientWidth || 600) - kLabel) / kColumn));
   const columns = lanes.columns.filter((column) => column.known).slice(-count);
-  const rows = Math.max(4, ...columns.flatMap((column) => column.cells.map((cell) => cell.lane + 1)));
+  const used = [...new Set(columns.flatMap((column) => column.cells.map((cell) => cell.lane)))].sort((a, b) => a - b);
+  const rowOf = new Map(used.map((lane, row) => [lane, row]));  // lanes that the picture does not show take no room
+  const rows = Math.max(4, used.length);
   const height = rows <= 12 ? 16 : rows <= 28 ? 11 : 6;
   const { context, width } = prepare(canvas, rows * height + 18);
   const dark = document.documentElement.dataset.theme === "dark";
@@ -109,8 +111,9 @@ export function drawBatch(live) {
   columns.forEach((column, i) => {
     const x = kLabel + i * kColumn;
     for (const cell of column.cells) {
-      drawCell(context, cell, x, cell.lane * height, height - 1, colours);
-      drawn.cells.push({ x, y: cell.lane * height, cell, n: column.n });
+      const y = rowOf.get(cell.lane) * height;
+      drawCell(context, cell, x, y, height - 1, colours);
+      drawn.cells.push({ x, y, cell, n: column.n });
     }
     if (column.n % 10 === 0) {
       context.fillStyle = colour("soft");

@@ -205,6 +205,45 @@ class GenerateTest(unittest.TestCase):
         self.assertEqual(answers[8]["text"] + "\n", one.stdout)
 
 
+    def test_reasoning_is_apart_as_the_server_has_it(self):
+        """The server's own split of the same question, seed and effort is the right one."""
+        ask = "What is 12 + 30?"
+        words = ["--temperature", "0", "--reasoning-effort", "high"]
+        with Server(BINARY) as server:
+            message = server.post("/v1/chat/completions", {
+                "messages": [{"role": "user", "content": ask}], "temperature": 0,
+                "reasoning_effort": "high"})["choices"][0]["message"]
+        self.assertTrue(message["reasoning_content"])
+        one = json.loads(run("generate", DEMO, ask, *words, "--json").stdout)
+        many = json.loads(run("generate", DEMO, *words, "--batch", "-", stdin=json.dumps({"prompt": ask})).stdout)
+        for answer in (one, many):
+            self.assertEqual((answer["reasoning_content"], answer["text"]), (message["reasoning_content"], message["content"]))
+        self.assertEqual(one["usage"], many["usage"])
+        plain = run("generate", DEMO, ask, *words)
+        self.assertEqual(plain.stdout, f"{message['reasoning_content']}\n{message['content']}\n")
+        raw = json.loads(run("generate", DEMO, ask, "--raw", "--max-tokens", "4", "--json").stdout)
+        self.assertNotIn("reasoning_content", raw, "plain text has no reasoning")
+
+    def test_interrupts(self):
+        """Ctrl-C and SIGTERM end an answer with what there is, and the exit status says which it was. What is read first
+        shows that the requests run."""
+        begin = json.dumps({"prompt": "Once", "max_tokens": 1}) + "\n"
+        endless = json.dumps({"prompt": "Once upon a time", "ignore_eos": True}) + "\n"
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for words in (["Once upon a time", "--ignore-eos"], ["--batch", "-"]):
+                with subprocess.Popen([BINARY, "generate", DEMO, "--raw", *words], text=True, stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+                    program.stdin.write(begin + 3 * endless if "--batch" in words else "")
+                    program.stdin.close()
+                    first = program.stdout.readline() if "--batch" in words else program.stdout.read(4)
+                    program.send_signal(number)
+                    rest, errors = program.stdout.read(), program.stderr.read()
+                self.assertTrue(first and rest, errors)
+                self.assertEqual(program.returncode, 128 + number, errors)
+                if "--batch" in words:
+                    self.assertEqual([json.loads(line)["finish_reason"] for line in rest.splitlines()], 3 * ["abort"])
+
+
 class WordsTest(unittest.TestCase):
     def test_usage_errors_say_what_next(self):
         for words, wanted in ((["srve"], "quire serve"), (["serve"], "a model is missing"), ([], "--help"),
@@ -221,6 +260,12 @@ class WordsTest(unittest.TestCase):
             done = run("inspect", name, HF_HOME="/nonexistent")
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertIn(wanted, done.stderr)
+
+        with tempfile.TemporaryDirectory() as empty:
+            for command in ("chat", "generate", "serve", "inspect"):
+                done = run(command, empty)
+                self.assertEqual(done.returncode, 1, (command, done.stderr))
+                self.assertIn("config.json", done.stderr + done.stdout, command)
 
     def test_help_everywhere(self):
         top = run("--help").stdout

@@ -7,9 +7,11 @@ metrics, which must return to zero.
 """
 import json
 import math
+import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 import unittest
 
@@ -241,6 +243,20 @@ class LifecycleTest(unittest.TestCase):
             for events in streams:
                 reasons = [c["finish_reason"] for e in events for c in e["choices"] if c["finish_reason"]]
                 self.assertEqual(reasons, ["length"])
+
+    def test_a_service_manager_is_told(self):
+        """The words are those of sd_notify(3); systemd itself is not needed to hear them."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, address in ((f"{folder}/notify", f"{folder}/notify"), (f"@quire-{os.getpid()}", f"\0quire-{os.getpid()}")):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                    manager.bind(address)
+                    manager.settimeout(60)
+                    with Server(BINARY, environment={"NOTIFY_SOCKET": name}) as server:
+                        self.assertEqual(manager.recv(4096).decode().splitlines(),
+                                         ["READY=1", f"STATUS={server.ready_line.removeprefix('quire: ')}"])
+                        self.assertEqual(server.get("/health")[0], 200)
+                        self.assertEqual(server.terminate(), 0)
+                        self.assertEqual(manager.recv(4096).decode().splitlines()[0], "STOPPING=1")
 
     def test_an_idle_server_burns_no_cpu(self):
         with Server(BINARY) as server:

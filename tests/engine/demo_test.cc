@@ -101,6 +101,26 @@ TEST_F(Demo, TokensAndLogprobsOneByOne) {
   }
 }
 
+// The demo's weights are bfloat16 and small, so that float16 loses next to nothing of them. With
+// --dtype bfloat16, by contrast, activations are rounded: the tolerance tells the two apart.
+TEST_F(Demo, Float16WeightsAreComputedWithInFloat32) {
+  EngineConfig config;
+  config.model = demo();
+  config.threads = 2;
+  config.kv_cache_memory = "64M";
+  config.dtype = "float16";
+  config.kv_cache_dtype = "float32";
+  auto engine = create_engine(config);
+  ASSERT_TRUE(engine) << engine.error().message;
+  for (const Json& one : expected_["cases"]) {
+    SCOPED_TRACE(one["name"].get<std::string>());
+    Collector collector(1);
+    ASSERT_TRUE((*engine)->submit(greedy(one), collector.sink()));
+    ASSERT_TRUE(collector.wait());
+    expect_case(one, collector.choice(0));
+  }
+}
+
 TEST_F(Demo, TokensAndLogprobsAllTogether) {
   std::vector<std::unique_ptr<Collector>> collectors;
   for (const Json& one : expected_["cases"]) {

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "models/load/load.h"
+#include "models/load/safetensors.h"
 #include "models/registry.h"
 
 namespace quire::models {
@@ -54,6 +55,41 @@ TEST(LoadDemo, TheFingerprintIsOfTheContent) {
   const auto changed = load_model(copy, {});
   ASSERT_TRUE(changed);
   EXPECT_NE(original->fingerprint, changed->fingerprint);
+  std::filesystem::remove_all(copy);
+}
+
+// The model file with the first weight of a matrix set to the bfloat16 of these bits.
+std::filesystem::path copy_with_weight(std::uint16_t bits) {
+  const auto copy = std::filesystem::temp_directory_path() / "quire-load-f16-test";
+  std::filesystem::remove_all(copy);
+  std::filesystem::create_directory(copy);
+  for (const char* name : {"config.json", "model.safetensors"}) {
+    std::filesystem::copy_file(kDemo / name, copy / name);
+  }
+  const auto checkpoint = Checkpoint::open(copy);
+  EXPECT_TRUE(checkpoint);
+  for (const Checkpoint::Tensor& tensor : checkpoint->tensors()) {
+    if (tensor.info.name != "model.layers.0.mlp.up_proj.weight") continue;
+    std::fstream file(copy / "model.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(tensor.file_offset));
+    file.write(reinterpret_cast<const char*>(&bits), sizeof(bits));
+    return copy;
+  }
+  ADD_FAILURE() << "no such tensor";
+  return copy;
+}
+
+TEST(LoadDemo, Float16TakesWhatFitsOnly) {
+  // 65280 is the largest bfloat16 below the limit, 65536 the next.
+  const auto fits = load_model(copy_with_weight(0x477f), {.matrix_dtype = DType::kF16});
+  ASSERT_TRUE(fits) << fits.error().message;
+  EXPECT_EQ(fits->weights.matrix(0, Slot::kUp).format.kind, kernels::PackedFormat::Kind::kF16);
+  const auto copy = copy_with_weight(0xc780);
+  const auto exceeds = load_model(copy, {.matrix_dtype = DType::kF16});
+  ASSERT_FALSE(exceeds);
+  EXPECT_NE(exceeds.error().message.find("mlp.up_proj"), std::string::npos)
+      << exceeds.error().message;
+  EXPECT_TRUE(load_model(copy, {}));
   std::filesystem::remove_all(copy);
 }
 
