@@ -91,7 +91,8 @@ def load_case(name, engines, pairs, setup, urls, flags):
 
     def run(engine):
         turns[engine.name] += 1
-        seed = 1000 * flags.get("concurrency", 1) + turns[engine.name]
+        # Request i of a run takes seed + i: far enough apart, no two turns share a prompt.
+        seed = 1_000_000 * flags.get("concurrency", 1) + 1000 * turns[engine.name]
         return Load(setup).run(url_of(urls, engine), seed=seed, **flags)
     return Case(name, engines, run, SERVER, pairs, {"load": flags})
 
