@@ -242,7 +242,8 @@ def p1_price(setup, options, run_case):
     """Rows of one stream, of a crowd and of a prompt, with the order of sums fixed and free."""
     for sequences, lengths in ((1, (512, 128)), (16, (160, 64)), (1, (4096, 64))):
         formats = options.formats if lengths == (512, 128) else options.formats[:1]
-        engines, pairs = contestants(setup, options, formats, (FreeOrder,))
+        engines = [kind(setup, name) for name in formats for kind in (Quire, FreeOrder)]
+        pairs = [(first.name, second.name) for first, second in zip(engines[::2], engines[1::2])]
         run_case(latency_case(engines, pairs, sequences, lengths))
 
 
