@@ -14,7 +14,7 @@ from suite_measure import FOREIGN_SHARE_MAX, STEAL_SHARE_MAX, Metric, median
 
 ORDER = ["K", "P1", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S10", "S11", "M1"]
 FLOORS = {"decode": decode_floor, "prefill": prefill_floor}
-CHARTS = {"S1": "decode", "S2": "decode", "S3": "out", "S4": "goodput", "S5": "out",
+CHARTS = {"P1": "decode", "S1": "decode", "S2": "decode", "S3": "out", "S4": "goodput", "S5": "out",
           "S6": "itl_max", "S7": "decode", "S8": "decode", "S10": "decode", "S11": "decode",
           "M1": "loaded_mb"}
 LABELS = {"decode": "decode", "prefill": "prefill", "out": "output", "req": "requests",
