@@ -21,12 +21,14 @@ void* counted(std::size_t bytes) {
 
 }  // namespace
 
-void* operator new(std::size_t bytes) { return counted(bytes); }
-void* operator new[](std::size_t bytes) { return counted(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+// Not inlined: g++ warns where it sees one half of a pair only.
+#define QUIRE_OWN __attribute__((noinline))
+QUIRE_OWN void* operator new(std::size_t bytes) { return counted(bytes); }
+QUIRE_OWN void* operator new[](std::size_t bytes) { return counted(bytes); }
+QUIRE_OWN void operator delete(void* memory) noexcept { std::free(memory); }
+QUIRE_OWN void operator delete[](void* memory) noexcept { std::free(memory); }
+QUIRE_OWN void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+QUIRE_OWN void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace quire::models {
 namespace {
