@@ -238,13 +238,35 @@ def m1_memory(setup, options, run_case):
     run_case(Case("start", engines, lambda engine: engine.memory(), metrics, pairs))
 
 
+def rounds_in_turn(engines, sequences, lengths, count):
+    """Rounds of all engines in turn, forth and back, by name; all are loaded before the first."""
+    paced = {}
+    try:
+        for engine in engines:
+            paced[engine.name] = engine.start_paced(sequences, *lengths)
+        rounds = {name: [] for name in paced}
+        for process in paced.values():
+            process.round()
+        for number in range(count):
+            for name in list(paced)[::-1 if number % 2 else 1]:
+                rounds[name].append(paced[name].round())
+        return rounds
+    finally:
+        for process in paced.values():
+            process.stop()
+
+
 def p1_price(setup, options, run_case):
     """Rows of one stream, of a crowd and of a prompt, with the order of sums fixed and free."""
-    for sequences, lengths in ((1, (512, 128)), (16, (160, 64)), (1, (4096, 64))):
-        formats = options.formats if lengths == (512, 128) else options.formats[:1]
-        engines = [kind(setup, name) for name in formats for kind in (Quire, FreeOrder)]
-        pairs = [(first.name, second.name) for first, second in zip(engines[::2], engines[1::2])]
-        run_case(latency_case(engines, pairs, sequences, lengths))
+    for sequences, lengths, count in ((1, (512, 64), 16), (16, (160, 32), 6), (1, (4096, 32), 4)):
+        for name in options.formats if lengths[0] == 512 else options.formats[:1]:
+            engines = [Quire(setup, name), FreeOrder(setup, name)]
+            pairs = [(engines[0].name, engines[1].name)]
+            case = latency_case(engines, pairs, sequences, lengths)
+            case.name += f" {name}"
+            case.together = True
+            case.run = lambda order, s=sequences, l=lengths, c=count: rounds_in_turn(order, s, l, c)
+            run_case(case)
 
 
 SCENARIOS = {
