@@ -162,6 +162,19 @@ class ManualTest(unittest.TestCase):
             self.assertIn(f"quire {command}".replace("-", "\\-"), page)
 
 
+class BenchTest(unittest.TestCase):
+    def test_paced_rounds_come_when_they_are_asked_for(self):
+        """A line in, a round out; two programs can so be measured in turn."""
+        process = subprocess.Popen([BINARY, "bench", "latency", "--paced", "--model", DEMO, "--input-tokens", "8",
+                                    "--output-tokens", "4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            self.assertGreater(json.loads(process.stdout.readline())["decode_tokens_per_second"], 0)
+        rest, _ = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, rest), (0, ""))
+
+
 class HelpTest(unittest.TestCase):
     def test_no_colour_and_no_long_lines_without_a_terminal(self):
         for words in [["--help"], *[[command, "--help"] for command in commands()]]:
