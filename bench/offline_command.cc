@@ -40,7 +40,8 @@ void add_flags(FlagTable& flags, OfflineOptions& options, OutputOptions& output)
   flags.add("seed", "of the prompts", options.seed);
   flags.add("json", "one JSON object instead of the table", output.json);
   flags.add("paced",
-            "a round for each line of input, answered with a line of JSON: two programs in turn",
+            "a round for each number read from the input, answered with a line of JSON; equal "
+            "numbers have equal prompts",
             output.paced);
 }
 
@@ -81,13 +82,17 @@ Status run_and_report(const OfflineCommand& command, const OfflineOptions& optio
 Status run_paced_rounds(const OfflineCommand& command, const OfflineOptions& options,
                         const engine::EngineConfig& config) {
   QUIRE_ASSIGN(const std::unique_ptr<engine::Engine> engine, engine::create_engine(config));
-  int number = -options.warmup_rounds;
-  for (; number < 0; ++number) QUIRE_TRY(command.round(*engine, options, number));
-  for (std::string line; std::getline(std::cin, line); ++number) {
+  for (int i = 0; i < options.warmup_rounds; ++i) {
+    QUIRE_TRY(command.round(*engine, options, -1 - i));
+  }
+  int number = 0;
+  while (std::cin >> number) {
     QUIRE_ASSIGN(const OfflineRound round, command.round(*engine, options, number));
     std::cout << round_json(round) << std::flush;
   }
-  return {};
+  if (std::cin.eof()) return {};
+  return fail(ErrorCode::kInvalid,
+              "--paced reads numbers of rounds; the input holds something else");
 }
 
 int wrong_usage(const OfflineCommand& command, const std::vector<std::string>& errors) {

@@ -45,8 +45,8 @@ greater of the two probes around the run) or instruction peak (best seen) allow 
 
 llama.cpp's formats: int4 is its Q4_0 (token embedding and head in Q6_K), int8 Q8_0, KV bf16 its f16, KV int8 its q8_0. Quire's int4 is MLX affine
 with groups of 64. In S1 and S2 Quire's decode rate is taken while all sequences decode, as `llama-batched-bench` does.
-In P1 both programs are loaded at once and take short rounds in turn (first, second, second, first, ...); a turn is one such start and
-its ratio the median over neighbouring rounds.
+In P1 the programs are loaded at once and take short rounds in turn, forth and back; a turn is one such start, its ratio the median over
+neighbouring rounds, and the ratio of the product to its second copy says how far chance alone goes.
 Random weights say nothing about quality, routing of experts or acceptance of drafts.
 
 [performance-limits.md](performance-limits.md) explains the numbers: what was aimed at, profiles, what exactness and precision cost.

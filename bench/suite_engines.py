@@ -175,8 +175,9 @@ class PacedRounds:
         self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       text=True)
 
-    def round(self):
-        self.process.stdin.write("\n")
+    def round(self, number):
+        """Equal numbers have equal prompts: the second time the prefix cache knows them."""
+        self.process.stdin.write(f"{number}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:

@@ -163,16 +163,28 @@ class ManualTest(unittest.TestCase):
 
 
 class BenchTest(unittest.TestCase):
+    def paced(self):
+        return subprocess.Popen([BINARY, "bench", "latency", "--paced", "--model", DEMO, "--input-tokens", "40",
+                                 "--output-tokens", "4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
     def test_paced_rounds_come_when_they_are_asked_for(self):
-        """A line in, a round out; two programs can so be measured in turn."""
-        process = subprocess.Popen([BINARY, "bench", "latency", "--paced", "--model", DEMO, "--input-tokens", "8",
-                                    "--output-tokens", "4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(2):
-            process.stdin.write("\n")
+        """A number in, a round out; a number that comes again finds its prompt in the prefix cache."""
+        process = self.paced()
+        rounds = []
+        for number in (0, 1, 1):
+            process.stdin.write(f"{number}\n")
             process.stdin.flush()
-            self.assertGreater(json.loads(process.stdout.readline())["decode_tokens_per_second"], 0)
-        rest, _ = process.communicate(timeout=60)
-        self.assertEqual((process.returncode, rest), (0, ""))
+            rounds.append(json.loads(process.stdout.readline()))
+        self.assertEqual([r["decode_tokens_per_second"] > 0 for r in rounds], [True] * 3)
+        self.assertLess(rounds[2]["ttft_ms"]["p50"], rounds[1]["ttft_ms"]["p50"])
+        self.assertEqual(process.communicate(timeout=60), ("", ""))
+        self.assertEqual(process.returncode, 0)
+
+    def test_paced_rounds_refuse_what_is_no_number(self):
+        out, error = self.paced().communicate("x\n", timeout=60)
+        self.assertEqual(out, "")
+        self.assertIn("reads numbers of rounds", error)
 
 
 class HelpTest(unittest.TestCase):
