@@ -19,17 +19,15 @@ QUIRE_INLINE void store_tile(const Matmul& m, std::int64_t row, std::int64_t pan
 }
 
 // The outputs of R rows from `row` on, by P panels from `panel` on. kAhead: the P panels behind
-// are called to the second-level cache meanwhile; other tall tiles call for what `reads` holds.
+// are called to the second-level cache meanwhile.
 template <class Form, int R, int P, bool kAhead>
-__attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int64_t panel,
-                                    ReadCursor& reads) {
+__attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int64_t panel) {
   const std::int64_t bytes = panel_bytes(m.w->format, m.w->cols);
   TileInput<R, P> in;
   in.m = &m;
   for (int r = 0; r < R; ++r) in.x[r] = m.x.row(row + r);
   for (int p = 0; p < P; ++p) in.w[p] = m.w->data + (panel + p) * bytes;
   in.ahead = kAhead ? P * bytes : 0;
-  in.reads = &reads;
   Vec acc[R][P];
   Form::template sums<R, P, kAhead>(in, acc);
   store_tile<R, P>(m, row, panel, acc);
@@ -37,27 +35,25 @@ __attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int6
 
 // `count` <= R rows from `row` on, of P panels, with the tile of exactly that height.
 template <class Form, int R, int P, bool kAhead>
-void rows_of_tile(const Matmul& m, std::int64_t row, int count, std::int64_t panel,
-                  ReadCursor& reads) {
+void rows_of_tile(const Matmul& m, std::int64_t row, int count, std::int64_t panel) {
   if constexpr (R > 1) {
-    if (count < R) return rows_of_tile<Form, R - 1, P, kAhead>(m, row, count, panel, reads);
+    if (count < R) return rows_of_tile<Form, R - 1, P, kAhead>(m, row, count, panel);
   }
   if constexpr (kAhead && R > 1) {
-    if (row == 0 && panel + 2 * P <= m.panel_end)
-      return tile<Form, R, P, true>(m, row, panel, reads);
+    if (row == 0 && panel + 2 * P <= m.panel_end) return tile<Form, R, P, true>(m, row, panel);
   }
-  tile<Form, R, P, false>(m, row, panel, reads);
+  tile<Form, R, P, false>(m, row, panel);
 }
 
 // All rows of P panels at once, in tiles of almost the same height of at most R: the weights are
 // read from memory for the first tile, and stay near for the others.
 template <class Form, int R, int P, bool kAhead>
-void panel_group(const Matmul& m, std::int64_t panel, ReadCursor& reads) {
+void panel_group(const Matmul& m, std::int64_t panel) {
   const std::int64_t tiles = (m.rows + R - 1) / R;
   std::int64_t row = 0;
   for (std::int64_t i = 0; i < tiles; ++i) {
     const std::int64_t end = m.rows * (i + 1) / tiles;
-    rows_of_tile<Form, R, P, kAhead>(m, row, static_cast<int>(end - row), panel, reads);
+    rows_of_tile<Form, R, P, kAhead>(m, row, static_cast<int>(end - row), panel);
     row = end;
   }
 }
@@ -65,14 +61,13 @@ void panel_group(const Matmul& m, std::int64_t panel, ReadCursor& reads) {
 // kAhead: a pass over the weights takes longer than reading the next ones from memory.
 template <class Form, int R, int P, bool kAhead>
 void all_panels(const Matmul& m) {
-  ReadCursor reads(kAhead ? m.read_ahead : nullptr);
   std::int64_t panel = m.panel_begin;
-  for (; panel + P <= m.panel_end; panel += P) panel_group<Form, R, P, kAhead>(m, panel, reads);
+  for (; panel + P <= m.panel_end; panel += P) panel_group<Form, R, P, kAhead>(m, panel);
   if constexpr (P > 2) {
-    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<Form, R, 2, kAhead>(m, panel, reads);
+    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<Form, R, 2, kAhead>(m, panel);
   }
   if constexpr (P > 1) {
-    for (; panel < m.panel_end; ++panel) panel_group<Form, R, 1, kAhead>(m, panel, reads);
+    for (; panel < m.panel_end; ++panel) panel_group<Form, R, 1, kAhead>(m, panel);
   }
 }
 
