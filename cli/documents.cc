@@ -119,7 +119,8 @@ std::string command_page(const Command& command) {
   if (!command.examples.empty()) out += fmt::format("\n```\n{}\n```\n", command.examples);
   if (command.run == nullptr) {
     for (const char* name : {"serve", "latency", "throughput"}) {
-      out += fmt::format("\n## quire {} {}\n\n```\n{}```\n", command.name, name, bench::bench_help(name, kColumnsMax));
+      out += fmt::format("\n## quire {} {}\n\n```\n{}```\n", command.name, name,
+                         bench::bench_help(name, kColumnsMax));
     }
     return out;
   }

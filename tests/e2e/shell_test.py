@@ -11,6 +11,7 @@ import pty
 import re
 import select
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -237,6 +238,22 @@ class HelpTest(unittest.TestCase):
             self.assertEqual(done.returncode, status, (words, done.stderr))
             self.assertIn(wanted, done.stderr, words)
             self.assertEqual(done.stdout, "", words)
+
+    def test_a_port_that_is_taken_and_a_folder_that_is_no_model(self):
+        """The thing, the cause and what to do, as the log's last line."""
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            (pathlib.Path(folder) / "config.json").write_text((pathlib.Path(DEMO) / "config.json").read_text())
+            cases = [((DEMO, "--port", port), (f"127.0.0.1:{port}", "already in use", "--port N")),
+                     ((DEMO, "--port", "0", "--host", "192.0.2.1"), ("192.0.2.1", "--host names")),
+                     ((folder, "--port", "0"), ("model.safetensors", f"quire inspect {folder}")),
+                     ((DEMO, "--port", "0", "--kv-cache-memory", "9999G"), ("9999G", "available", "or auto")),
+                     ((DEMO, "--port", "0", "--kv-cache-memory", "1K"), ("kv_cache_memory", "max_model_len"))]
+            for words, wanted in cases:
+                done = run("serve", *words)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+                for text in wanted:
+                    self.assertIn(text, done.stderr.splitlines()[-1], words)
 
     def test_precedence(self):
         """Flag, alias, variable, file: each sets, and each wins over those behind it."""
