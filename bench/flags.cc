@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/edit_distance.h"
+#include "base/terminal.h"
+
 namespace quire::bench {
 namespace {
 
@@ -107,12 +110,31 @@ Result<std::vector<std::string>> FlagTable::parse(const std::vector<std::string>
   return rest;
 }
 
-std::string FlagTable::help() const {
+std::string FlagTable::help(int columns) const {
+  constexpr int kHelpIndent = 30;
   std::string out;
   for (const Flag& flag : flags_) {
-    out += fmt::format("  {:<34}{}\n", fmt::format("--{} {}", flag.name, flag.value), flag.help);
+    std::string words = fmt::format("  --{} {}", flag.name, flag.value);
+    if (words.back() == ' ') words.pop_back();
+    out += wrap_entry(words, flag.help, kHelpIndent, columns);
   }
   return out;
+}
+
+std::string FlagTable::refusal(const std::string& word) const {
+  if (!word.starts_with('-')) return fmt::format("\"{}\" is one word too many", word);
+  const std::string shown = word.substr(0, word.find('='));
+  const std::string name = shown.substr(std::min(shown.find_first_not_of('-'), shown.size()));
+  std::string best;
+  int best_distance = static_cast<int>(name.size()) / 2 + 1;
+  for (const Flag& flag : flags_) {
+    const int distance = edit_distance(name, flag.name);
+    if (distance >= best_distance) continue;
+    best_distance = distance;
+    best = flag.name;
+  }
+  return fmt::format("unknown flag {}{}", shown,
+                     best.empty() ? "" : fmt::format("; did you mean --{}?", best));
 }
 
 bool asks_for_help(const std::vector<std::string>& arguments) {

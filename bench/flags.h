@@ -29,8 +29,11 @@ class FlagTable {
   // this table, in order. The error names the flag, the value and the limit.
   Result<std::vector<std::string>> parse(const std::vector<std::string>& arguments) const;
 
-  // One line for each flag.
-  std::string help() const;
+  // An entry for each flag, in lines of at most `columns`.
+  std::string help(int columns) const;
+
+  // "unknown flag --urll; did you mean --url?", or what is wrong with a word that is no flag.
+  std::string refusal(const std::string& word) const;
 
  private:
   struct Flag {

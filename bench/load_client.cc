@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <numbers>
@@ -27,27 +28,52 @@ using asio::ip::tcp;
 using SteadyTime = std::chrono::steady_clock;
 
 constexpr double kLengthRatioMax = 8;
+constexpr std::chrono::seconds kReachTimeout{10};  // for the first connection
 
 struct Target {
   std::string host, port, base;
 };
 
+// "[http://]HOST[:PORT][/PATH]"; a host with colons stands in brackets.
 Result<Target> parse_url(const std::string& url) {
-  constexpr std::string_view kScheme = "http://";
-  if (url.rfind(kScheme, 0) != 0) {
-    return fail(ErrorCode::kInvalid, "url {} must begin with http://", url);
+  const auto wrong = [&](std::string_view why) {
+    return fail(ErrorCode::kInvalid, "--url {}: {}, as in --url http://127.0.0.1:8000", url, why);
+  };
+  std::string rest = url;
+  if (const auto scheme = url.find("://"); scheme != std::string::npos) {
+    if (url.substr(0, scheme) != "http") return wrong("only http:// is spoken");
+    rest = url.substr(scheme + 3);
   }
-  std::string rest = url.substr(kScheme.size());
   Target target;
   if (const auto slash = rest.find('/'); slash != std::string::npos) {
     target.base = rest.substr(slash);
     rest = rest.substr(0, slash);
     while (!target.base.empty() && target.base.back() == '/') target.base.pop_back();
   }
-  const auto colon = rest.rfind(':');
-  target.host = colon == std::string::npos ? rest : rest.substr(0, colon);
-  target.port = colon == std::string::npos ? "80" : rest.substr(colon + 1);
+  const bool in_brackets = rest.starts_with('[');
+  const auto host_end = in_brackets ? rest.find(']') : rest.find(':');
+  target.host = rest.substr(in_brackets ? 1 : 0, in_brackets ? host_end - 1 : host_end);
+  if (target.host.empty() || (in_brackets && host_end == std::string::npos)) {
+    return wrong("a host is missing");
+  }
+  if (host_end == std::string::npos) rest.clear();
+  rest.erase(0, host_end + (in_brackets ? 1 : 0));
+  target.port = rest.empty() ? "80" : rest.substr(1);
+  int port = 0;
+  const auto [end, code] =
+      std::from_chars(target.port.data(), target.port.data() + target.port.size(), port);
+  const bool is_number = code == std::errc() && end == target.port.data() + target.port.size();
+  if ((!rest.empty() && rest[0] != ':') || !is_number || port < 1 || port > 65535) {
+    return wrong(fmt::format("the port \"{}\" must be 1 to 65535", target.port));
+  }
   return target;
+}
+
+Error unreachable(const std::string& url, const boost::system::error_code& code) {
+  return {ErrorCode::kIo,
+          fmt::format("--url {}: {}: does a server run there? quire serve MODEL starts one, --url "
+                      "names another",
+                      url, code.message())};
 }
 
 http::request<http::string_body> make_request(const LoadOptions& options, const Target& target,
@@ -105,10 +131,10 @@ class LoadRun {
       tcp::resolver resolver(context_);
       endpoints_ = resolver.resolve(target_.host, target_.port);
     } catch (const boost::system::system_error& error) {
-      return fail(ErrorCode::kIo, "{}:{}: {}", target_.host, target_.port, error.code().message());
+      return tl::unexpected(unreachable(options_.url, error.code()));
     }
     records_.resize(static_cast<std::size_t>(options_.requests));
-    if (options_.model.empty()) QUIRE_TRY(find_model());
+    QUIRE_TRY(reach());
     start_ = SteadyTime::now();
     if (options_.rate > 0) {
       asio::co_spawn(context_, arrivals(), asio::detached);
@@ -124,27 +150,55 @@ class LoadRun {
  private:
   double now() const { return std::chrono::duration<double>(SteadyTime::now() - start_).count(); }
 
-  Status find_model() {
-    try {
-      beast::tcp_stream stream(context_);
-      stream.connect(endpoints_);
-      http::write(stream, make_request(options_, target_, http::verb::get, "/v1/models"));
-      beast::flat_buffer buffer;
-      http::response<http::string_body> response;
-      http::read(stream, buffer, response);
-      QUIRE_ASSIGN(const Json answer, parse_json(response.body()));
-      const Json* data = find_member(answer, "data");
-      if (data == nullptr || !data->is_array() || data->empty()) {
-        return fail(ErrorCode::kNotFound, "/v1/models answered {} with no model",
-                    response.result_int());
-      }
-      const Json* id = find_member((*data)[0], "id");
-      if (id == nullptr) return fail(ErrorCode::kNotFound, "/v1/models: no id");
-      QUIRE_ASSIGN(options_.model, json_string(*id, "id"));
-      return {};
-    } catch (const boost::system::system_error& error) {
-      return fail(ErrorCode::kIo, "{}: {}", options_.url, error.code().message());
+  // Connects once, and asks for the model's name where none was given.
+  Status reach() {
+    Status status;
+    asio::co_spawn(
+        context_,
+        [&]() -> asio::awaitable<void> {
+          try {
+            status = co_await ask_for_model();
+          } catch (const boost::system::system_error& error) {
+            status = tl::unexpected(unreachable(options_.url, error.code()));
+          }
+        },
+        asio::detached);
+    context_.run();
+    context_.restart();
+    return status;
+  }
+
+  asio::awaitable<Status> ask_for_model() {
+    beast::tcp_stream stream(context_);
+    stream.expires_after(kReachTimeout);
+    co_await stream.async_connect(endpoints_, asio::use_awaitable);
+    if (!options_.model.empty()) co_return Status{};
+    const auto request = make_request(options_, target_, http::verb::get, "/v1/models");
+    co_await http::async_write(stream, request, asio::use_awaitable);
+    beast::flat_buffer buffer;
+    http::response<http::string_body> response;
+    co_await http::async_read(stream, buffer, response, asio::use_awaitable);
+    co_return take_model(static_cast<int>(response.result_int()), response.body());
+  }
+
+  Status take_model(int status, const std::string& body) {
+    const std::string where = fmt::format("--url {}: {}/v1/models", options_.url, target_.base);
+    if (status == 401 || status == 403) {
+      return fail(ErrorCode::kInvalid, "{} answered {}: give the server's key with --api-key",
+                  where, status);
     }
+    const auto answer = parse_json(body);
+    const Json* data = status == 200 && answer ? find_member(*answer, "data") : nullptr;
+    if (data == nullptr || !data->is_array() || data->empty()) {
+      return fail(ErrorCode::kNotFound,
+                  "{} answered {} and no model: is it an OpenAI-compatible server? --model NAME "
+                  "goes without the question",
+                  where, status);
+    }
+    const Json* id = find_member((*data)[0], "id");
+    if (id == nullptr) return fail(ErrorCode::kNotFound, "{}: the first model has no id", where);
+    QUIRE_ASSIGN(options_.model, json_string(*id, "id"));
+    return {};
   }
 
   asio::awaitable<void> closed_loop() {

@@ -1,6 +1,7 @@
 // `quire bench serve`: flags, run, report.
 #include <iostream>
 
+#include "base/terminal.h"
 #include "bench/commands.h"
 #include "bench/flags.h"
 #include "bench/load_test.h"
@@ -34,25 +35,30 @@ void add_flags(FlagTable& flags, LoadOptions& options, bool& json) {
 }
 
 int wrong_usage(const std::string& message) {
-  std::cerr << "quire bench serve: " << message << " (see quire bench serve --help)\n";
+  std::cerr << "quire bench serve: " << message << "\nTry: quire bench serve --help\n";
   return 2;
 }
 
 }  // namespace
+
+std::string bench_serve_help(int columns) {
+  LoadOptions options;
+  bool json = false;
+  FlagTable flags;
+  add_flags(flags, options, json);
+  return "Usage: quire bench serve [flags]\n\n" +
+         wrap("Load test of any OpenAI-compatible server.", 0, columns) + "\n" +
+         flags.help(columns);
+}
 
 int bench_serve_command(const std::vector<std::string>& arguments) {
   LoadOptions options;
   bool json = false;
   FlagTable flags;
   add_flags(flags, options, json);
-  if (asks_for_help(arguments)) {
-    std::cout << "Usage: quire bench serve [flags]\nLoad test of any OpenAI-compatible server.\n\n"
-              << flags.help();
-    return 0;
-  }
   const auto rest = flags.parse(arguments);
   if (!rest) return wrong_usage(rest.error().message);
-  if (!rest->empty()) return wrong_usage("unknown flag " + rest->front());
+  if (!rest->empty()) return wrong_usage(flags.refusal(rest->front()));
   const auto records = run_load(options);
   if (!records) {
     std::cerr << "quire bench serve: " << records.error().message << "\n";

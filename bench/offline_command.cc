@@ -4,6 +4,7 @@
 
 #include "base/bundled.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "bench/commands.h"
 #include "bench/flags.h"
 #include "bench/offline.h"
@@ -99,7 +100,20 @@ int wrong_usage(const OfflineCommand& command, const std::vector<std::string>& e
   for (const std::string& error : errors) {
     std::cerr << "quire bench " << command.name << ": " << error << "\n";
   }
+  std::cerr << "Try: quire bench " << command.name << " --help\n";
   return 2;
+}
+
+std::string help(const OfflineCommand& command, int columns) {
+  OfflineOptions options;
+  OutputOptions output;
+  FlagTable flags;
+  add_flags(flags, options, output);
+  // The rest of a long usage line stands under its first word.
+  const std::string usage = fmt::format("quire bench {} --model DIR [flags]", command.name);
+  return "Usage:" + wrap(usage, 7, columns).substr(6) + "\n" + wrap(command.summary, 0, columns) +
+         "\n" + flags.help(columns) +
+         wrap("and the flags of the engine: see quire serve --help", 2, columns);
 }
 
 int run_command(const OfflineCommand& command, const std::vector<std::string>& arguments) {
@@ -107,12 +121,6 @@ int run_command(const OfflineCommand& command, const std::vector<std::string>& a
   OutputOptions output;
   FlagTable flags;
   add_flags(flags, options, output);
-  if (asks_for_help(arguments)) {
-    std::cout << "Usage: quire bench " << command.name << " --model DIR [flags]\n"
-              << command.summary << "\n\n"
-              << flags.help() << "  and the flags of the engine: see quire serve --help\n";
-    return 0;
-  }
   const auto engine_words = flags.parse(arguments);
   if (!engine_words) return wrong_usage(command, {engine_words.error().message});
   std::vector<std::string> environment;
@@ -133,22 +141,28 @@ int run_command(const OfflineCommand& command, const std::vector<std::string>& a
   return 1;
 }
 
+constexpr OfflineCommand kLatency = {"latency",
+                                     "Runs one batch: the prompts alone, then the same prompts "
+                                     "from the prefix cache and the answers, "
+                                     "all side by side.",
+                                     latency_round};
+constexpr OfflineCommand kThroughput = {
+    "throughput",
+    "Submits all sequences at once and waits for the last token; prefill and decode mix as in a "
+    "server.",
+    throughput_round};
+
 }  // namespace
 
+std::string bench_latency_help(int columns) { return help(kLatency, columns); }
+std::string bench_throughput_help(int columns) { return help(kThroughput, columns); }
+
 int bench_latency_command(const std::vector<std::string>& arguments) {
-  return run_command({"latency",
-                      "Runs one batch: the prompts alone, then the same prompts from the prefix "
-                      "cache and the answers, all side by side.",
-                      latency_round},
-                     arguments);
+  return run_command(kLatency, arguments);
 }
 
 int bench_throughput_command(const std::vector<std::string>& arguments) {
-  return run_command({"throughput",
-                      "Submits all sequences at once and waits for the last token; prefill and "
-                      "decode mix as in a server.",
-                      throughput_round},
-                     arguments);
+  return run_command(kThroughput, arguments);
 }
 
 }  // namespace quire::bench

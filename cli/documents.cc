@@ -1,9 +1,6 @@
 // The manual page and the web pages, written from the rows.
 #include "cli/documents.h"
 
-#include <iostream>
-#include <sstream>
-
 #include "bench/commands.h"
 #include "server/info_endpoints.h"
 
@@ -64,16 +61,6 @@ std::string manual_command(const Command& command) {
   return out;
 }
 
-// The help of the benchmarks, which keep tables of their own.
-std::string bench_help(const std::string& name) {
-  std::ostringstream out;
-  std::streambuf* const before = std::cout.rdbuf(out.rdbuf());
-  bench::run_bench(name.empty() ? std::vector<std::string>{"--help"}
-                                : std::vector<std::string>{name, "--help"});
-  std::cout.rdbuf(before);
-  return out.str();
-}
-
 std::string cell(std::string text) {
   for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
     text.insert(at, "\\");
@@ -132,7 +119,8 @@ std::string command_page(const Command& command) {
   if (!command.examples.empty()) out += fmt::format("\n```\n{}\n```\n", command.examples);
   if (command.run == nullptr) {
     for (const char* name : {"serve", "latency", "throughput"}) {
-      out += fmt::format("\n## quire {} {}\n\n```\n{}```\n", command.name, name, bench_help(name));
+      out += fmt::format("\n## quire {} {}\n\n```\n{}```\n", command.name, name,
+                         bench::bench_help(name, kColumnsMax));
     }
     return out;
   }

@@ -3,20 +3,18 @@
 
 #include <string>
 
+#include "base/terminal.h"
 #include "cli/command.h"
 
 namespace quire::cli {
 
 // How text is set on a terminal.
 struct TextStyle {
-  int columns = 80;
+  int columns = kColumnsDefault;
   bool colour = false;
 };
-// Of standard output: its width, and colour unless NO_COLOR is set or it is no terminal.
+// The reader's width, and colour unless NO_COLOR is set or standard output is no terminal.
 TextStyle terminal_style();
-
-// The text in lines of at most `columns`, each behind `indent` blanks; words are not split.
-std::string wrap(std::string_view text, int indent, int columns);
 
 std::string program_help(const TextStyle& style);
 std::string command_help(const Command& command, const TextStyle& style);

@@ -7,7 +7,7 @@
 #include "bench/commands.h"
 #include "cli/command.h"
 #include "cli/documents.h"
-#include "server/edit_distance.h"
+#include "base/edit_distance.h"
 #include "server/info_endpoints.h"
 
 extern char** environ;
@@ -110,12 +110,12 @@ int run_command(const Command& command, std::span<const std::string> arguments) 
 
 int unknown_command(const std::string& name) {
   if (name.empty()) {
-    write_error("quire: a command is missing\n\n" + program_help({}));
+    write_error("quire: a command is missing\n\n" + program_help({.columns = terminal_columns()}));
     return kExitUsage;
   }
   std::string message = fmt::format("quire: unknown command \"{}\"\n", name);
   for (const Command& command : commands()) {
-    if (server::edit_distance(name, command.name) <= 2) {
+    if (edit_distance(name, command.name) <= 2) {
       message += fmt::format("Did you mean: quire {}\n", command.name);
     }
   }

@@ -164,8 +164,10 @@ class Surveyor {
     out_.available_bytes = machine.available_bytes;
     const std::int64_t left = machine.available_bytes - out_.weight_bytes;
     if (left <= 0) {
-      return problem(fmt::format("the weights need {} bytes of memory, {} of {} are available",
-                                 out_.weight_bytes, machine.available_bytes, machine.total_bytes));
+      return problem(
+          fmt::format("the weights need {} bytes of memory, {} of {} are available: "
+                      "fewer bits (--quantization int8 or int4, quire quantize) may fit",
+                      out_.weight_bytes, machine.available_bytes, machine.total_bytes));
     }
     engine::MemoryDemand demand;
     demand.groups = out_.groups;

@@ -92,7 +92,8 @@ Result<MemoryPlan> plan_for(const EngineConfig& config, const models::DecoderSpe
                  parse_memory_size(config.kv_cache_memory, machine.total_bytes));
     if (demand.budget_bytes > machine.available_bytes) {
       return fail_at("kv_cache_memory", ErrorCode::kInvalid,
-                     "kv_cache_memory {} is {} bytes, but {} of {} bytes are available",
+                     "kv_cache_memory {} is {} bytes, but {} of {} bytes are available: give less, "
+                     "or auto",
                      config.kv_cache_memory, demand.budget_bytes, machine.available_bytes,
                      machine.total_bytes);
     }
@@ -180,6 +181,8 @@ Result<models::LoadedModel> load(const EngineConfig& config) {
   options.matrix_dtype = choose_precision(config, 0).matrix_dtype;  // whatever the size
   QUIRE_ASSIGN(options.quantization, models::parse_quantization(config.quantization));
   options.allow_unknown_config = config.allow_unknown_config;
+  // What is free, within the control group: a load beyond it would end by the kernel's hand.
+  options.memory_limit_bytes = static_cast<std::uint64_t>(machine_memory().available_bytes);
   if (config.progress) {
     options.progress = [&](std::uint64_t done, std::uint64_t total) {
       config.progress(total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total));

@@ -202,7 +202,8 @@ Result<MemoryPlan> plan_memory(const MemoryDemand& demand) {
   if (plan.context_max < least || page_budget < 0) {
     return fail_at("kv_cache_memory", ErrorCode::kInvalid,
                    "{} for pages and states hold {} tokens of context (a token takes {} bytes, a "
-                   "state {} bytes, {} states at least), {} are needed",
+                   "state {} bytes, {} states at least), {} are needed: raise kv_cache_memory or "
+                   "lower max_model_len",
                    mebibytes(demand.budget_bytes), plan.context_max,
                    bytes_with(demand, 1) / demand.page_tokens, demand.state_bytes,
                    demand.state_bytes > 0 ? kStateSlotsMin : 0, least);

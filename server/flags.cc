@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "server/edit_distance.h"
+#include "base/edit_distance.h"
 
 namespace quire::server {
 namespace {

@@ -106,11 +106,23 @@ struct HttpServer::Impl {
 
 Status HttpServer::Impl::open() { return options.socket_path.empty() ? open_tcp() : open_local(); }
 
+// What a person may do about an address that cannot be listened on.
+std::string_view address_advice(const boost::system::error_code& error) {
+  if (error == net::error::address_in_use) {
+    return ": another program listens there; --port N names another port, 0 any free one";
+  }
+  if (error == net::error::access_denied) return ": ports below 1024 need rights; --port N";
+  if (error == boost::system::errc::address_not_available || error == net::error::host_not_found) {
+    return ": --host names an address of this machine; 127.0.0.1 is for itself, 0.0.0.0 for all";
+  }
+  return "";
+}
+
 Status HttpServer::Impl::open_tcp() {
   boost::system::error_code error;
   const auto failed = [&](const char* what) {
-    return fail_at("port", ErrorCode::kIo, "cannot {} {}:{}: {}", what, options.host, options.port,
-                   error.message());
+    return fail_at("port", ErrorCode::kIo, "cannot {} {}:{}: {}{}", what, options.host,
+                   options.port, error.message(), address_advice(error));
   };
   Tcp::resolver resolver(threads.front()->context);
   const auto found =

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/edit_distance.h"
+#include "base/edit_distance.h"
 
 namespace quire::server {
 namespace {

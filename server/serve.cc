@@ -139,7 +139,8 @@ class Program {
       return kExitFailure;
     }
     if (const Status loaded = load(); !loaded) {
-      log(LogLevel::kError, "{}", loaded.error().message);
+      log(LogLevel::kError, "{}; quire inspect {} tells more", loaded.error().message,
+          settings_.engine.model);
       http_.stop();
       return kExitFailure;
     }

@@ -98,8 +98,10 @@ Status plan_memory(const BoundCheckpoint& bound, std::span<const kernels::Packed
   }
   const std::uint64_t limit = limit_bytes != 0 ? limit_bytes : machine_memory_bytes();
   if (builder.bytes() > limit) {
-    return fail(ErrorCode::kInvalid, "the weights need {} bytes, the limit is {}", builder.bytes(),
-                limit);
+    return fail(ErrorCode::kInvalid,
+                "the weights need {} bytes of memory, the limit is {}: a smaller model fits, or "
+                "fewer bits (--quantization int8 or int4, quire quantize)",
+                builder.bytes(), limit);
   }
   return {};
 }

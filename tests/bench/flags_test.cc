@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "bench/commands.h"
+#include "bench/load_test.h"
+
 namespace quire::bench {
 namespace {
 
@@ -59,10 +64,50 @@ TEST(FlagTable, ErrorsNameFlagValueAndLimit) {
 
 TEST(FlagTable, HelpShowsDefaults) {
   Values values;
-  const std::string help = table_for(values).help();
+  const std::string help = table_for(values).help(80);
   EXPECT_THAT(help, HasSubstr("--count N"));
   EXPECT_THAT(help, HasSubstr("how many [3]"));
   EXPECT_THAT(help, HasSubstr("--kind ids|text"));
+}
+
+TEST(FlagTable, RefusalNamesTheNearestFlag) {
+  Values values;
+  const FlagTable flags = table_for(values);
+  EXPECT_EQ(flags.refusal("--coutn=3"), "unknown flag --coutn; did you mean --count?");
+  EXPECT_EQ(flags.refusal("--zzzzzzzzzz"), "unknown flag --zzzzzzzzzz");
+  EXPECT_EQ(flags.refusal("word"), "\"word\" is one word too many");
+}
+
+TEST(BenchHelp, KeepsToTheColumns) {
+  for (const int columns : {40, 60, 80, 100}) {
+    for (const char* name : {"", "serve", "latency", "throughput"}) {
+      std::istringstream lines(bench_help(name, columns));
+      for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(line.size(), static_cast<std::size_t>(columns)) << name << ": " << line;
+      }
+    }
+  }
+}
+
+// Nothing listens on port 9 of the loopback address; the kernel answers at once.
+TEST(LoadTest, WhatCannotBeReachedIsTold) {
+  const auto message = [](const std::string& url, const std::string& model) {
+    LoadOptions options;
+    options.url = url;
+    options.model = model;
+    const auto records = run_load(options);
+    return records ? std::string("reached") : records.error().message;
+  };
+  for (const char* model : {"", "named"}) {
+    EXPECT_EQ(message("http://127.0.0.1:9", model),
+              "--url http://127.0.0.1:9: Connection refused: does a server run there? quire serve "
+              "MODEL starts one, --url names another");
+  }
+  EXPECT_THAT(message("[::1]:9/base", ""), HasSubstr("--url [::1]:9/base: "));
+  EXPECT_THAT(message("https://127.0.0.1:9", ""), HasSubstr("only http:// is spoken"));
+  EXPECT_THAT(message("127.0.0.1:99999", ""), HasSubstr("\"99999\" must be 1 to 65535"));
+  EXPECT_THAT(message("127.0.0.1:x", ""), HasSubstr("\"x\" must be 1 to 65535"));
+  EXPECT_THAT(message("http://", ""), HasSubstr("a host is missing"));
 }
 
 }  // namespace

@@ -281,6 +281,21 @@ class PageCase(unittest.TestCase):
     def answers(self):
         return [node.text for node in self.all(".message.assistant .body")]
 
+    def shots(self, name):
+        """Screenshots for a person to look at, where --shots names a folder."""
+        if not World.shots:
+            return
+        folder = pathlib.Path(World.shots)
+        folder.mkdir(parents=True, exist_ok=True)
+        for theme in ("light", "dark"):
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
+            for form, width, height in (("wide", 1280, 900), ("narrow", 390, 844)):
+                self.size(width, height)
+                time.sleep(0.3)
+                self.driver.save_screenshot(str(folder / f"{name}-{theme}-{form}.png"))
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        self.size(1280, 900)
+
     def live(self):
         return fetch(self.url + "/v1/engine/live")
 

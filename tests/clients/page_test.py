@@ -177,6 +177,41 @@ class ChatTest(PageCase):
         self.assertEqual([(m["role"], m.get("tool_call_id"), m["content"]) for m in sent[2:]],
                          [("tool", "call_0", "rain"), ("tool", "call_1", "sun")])
 
+    def test_the_demo_model_calls_a_tool_itself(self):
+        """No script: the model writes the call, the server parses it, a person answers it, the model reads the answer.
+        The API, asked the same two questions, says what the page must show."""
+        self.open(self.url)
+        function = lambda name, about, **values: {"type": "function", "function": {
+            "name": name, "description": about,
+            "parameters": {"type": "object", "properties": values, "required": list(values)}}}
+        tools = [function("get_weather", "Get the weather for a city", city={"type": "string"}),
+                 function("set_timer", "Start a timer", minutes={"type": "integer"})]
+        messages = [{"role": "user", "content": "What is the weather in Lisbon?"}]
+
+        def ask():
+            return fetch(self.url + "/v1/chat/completions", method="POST", body={
+                "messages": messages, "tools": tools, "temperature": 0})["choices"][0]["message"]
+
+        wanted = ask()
+        call = wanted["tool_calls"][0]
+        self.assertEqual((call["function"]["name"], json.loads(call["function"]["arguments"])),
+                         ("get_weather", {"city": "Lisbon"}))
+        self.settings(tools=json.dumps(tools), temperature="0")
+        self.say(messages[0]["content"])
+        self.until(lambda: self.all(".call textarea"))
+        self.assertEqual(len(self.all(".call")), 1)
+        for part in ("get_weather", "Lisbon"):
+            self.assertIn(part, self.all(".call")[0].text)
+        self.shots("tool-called")
+        result = '{"temperature": 21, "condition": "sunny"}'
+        messages += [wanted, {"role": "tool", "tool_call_id": call["id"], "content": result}]
+        told = ask()["content"]
+        self.assertIn("21", told)
+        self.all(".call textarea")[0].send_keys(result)
+        self.all(".call .give")[0].click()
+        self.until(lambda: told in self.answers())
+        self.shots("tool-answered")
+
     def test_images_where_the_model_takes_them(self):
         (model,) = fetch(self.url + "/v1/models")["data"]
         self.assertNotIn("vision", model["capabilities"])

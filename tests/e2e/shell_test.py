@@ -3,6 +3,7 @@
 Completions are asked of bash (its own completion variables), fish (complete -C) and zsh (keys typed into a terminal with
 compinit); a shell that is not installed is skipped by name. The flags that must come are those of `quire COMMAND --help`.
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -10,9 +11,12 @@ import pty
 import re
 import select
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -22,7 +26,7 @@ BINARY = None
 
 
 def run(*words, stdin="", cwd=None, **variables):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "QUIRE_"))}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "QUIRE_", "COLUMNS"))}
     return subprocess.run([BINARY, *map(str, words)], input=stdin, capture_output=True, text=True, timeout=300,
                           cwd=cwd, env={**environment, "HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", **variables})
 
@@ -195,6 +199,36 @@ class HelpTest(unittest.TestCase):
             self.assertNotIn("\x1b", done.stdout)
             self.assertLessEqual(max(map(len, done.stdout.split("\n"))), 100, words)
 
+    def test_help_follows_the_width(self):
+        """COLUMNS first, then the terminal's own width; without both, 80."""
+        everything = [["--help"], *[[command, "--help"] for command in commands()],
+                      *[["bench", name, "--help"] for name in ("serve", "latency", "throughput")]]
+        for words in everything:
+            for columns in (40, 57, 80):
+                done = run(*words, COLUMNS=str(columns))
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertLessEqual(max(map(len, done.stdout.split("\n"))), columns, words)
+
+        def on_terminal(columns, **variables):
+            pid, terminal = pty.fork()
+            if pid == 0:
+                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+                os.execvpe(BINARY, [BINARY, "serve", "--help"],
+                           {"PATH": os.environ["PATH"], "TERM": "dumb", **variables})
+            text = b""
+            try:
+                while block := os.read(terminal, 65536):
+                    text += block
+            except OSError:
+                pass  # the program's end
+            os.close(terminal)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+            return max(len(line) for line in text.decode().replace("\r", "").split("\n"))
+
+        self.assertLessEqual(on_terminal(46), 46)
+        self.assertIn(on_terminal(90), range(81, 91))
+        self.assertLessEqual(on_terminal(90, COLUMNS="44"), 44)
+
     def test_the_bundled_model_is_found_from_any_folder(self):
         """`demo` where no such folder lies is the one that came with the program."""
         with tempfile.TemporaryDirectory() as folder:
@@ -218,6 +252,8 @@ class HelpTest(unittest.TestCase):
             (["quantize", DEMO, "out", "--bits", "7"], 2, "2, 3, 4, 5, 6, 8"),
             (["quantize", DEMO, "out", "--mixed", "x"], 1, "PATTERN=BITS"),
             (["completion", "tcsh"], 2, "bash, zsh or fish"), (["bench", "x"], 2, "latency"),
+            (["bench", "sevre"], 2, "quire bench serve"), (["bench", "serve", "--url", "127.0.0.1:9"], 1, "quire serve MODEL"),
+            (["bench", "serve", "--reqests", "3"], 2, "--requests"), (["bench", "latency", "--rounds", "0"], 2, "--help"),
             (["serve", DEMO, "--config", "/nonexistent"], 2, "/nonexistent"), (["serve", DEMO, "--port", "99999"], 2, "65535"),
             (["serve", DEMO, "--dtype", "fp4"], 2, "f16"), (["generate", DEMO, "x", "y"], 2, "one word too many"),
             (["apply-template"], 2, "--template"), (["generate", "--batch", "/nonexistent", DEMO], 1, "/nonexistent"),
@@ -227,6 +263,22 @@ class HelpTest(unittest.TestCase):
             self.assertEqual(done.returncode, status, (words, done.stderr))
             self.assertIn(wanted, done.stderr, words)
             self.assertEqual(done.stdout, "", words)
+
+    def test_a_port_that_is_taken_and_a_folder_that_is_no_model(self):
+        """The thing, the cause and what to do, as the log's last line."""
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            (pathlib.Path(folder) / "config.json").write_text((pathlib.Path(DEMO) / "config.json").read_text())
+            cases = [((DEMO, "--port", port), (f"127.0.0.1:{port}", "already in use", "--port N")),
+                     ((DEMO, "--port", "0", "--host", "192.0.2.1"), ("192.0.2.1", "--host names")),
+                     ((folder, "--port", "0"), ("model.safetensors", f"quire inspect {folder}")),
+                     ((DEMO, "--port", "0", "--kv-cache-memory", "9999G"), ("9999G", "available", "or auto")),
+                     ((DEMO, "--port", "0", "--kv-cache-memory", "1K"), ("kv_cache_memory", "max_model_len"))]
+            for words, wanted in cases:
+                done = run("serve", *words)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+                for text in wanted:
+                    self.assertIn(text, done.stderr.splitlines()[-1], words)
 
     def test_precedence(self):
         """Flag, alias, variable, file: each sets, and each wins over those behind it."""

@@ -73,26 +73,14 @@ inline std::unique_ptr<Engine> make_fake_engine(const FakeEngineConfig& config) 
   return make_threaded_engine(threaded, loop, std::move(parts));
 }
 
-// Gathers the outputs of one request and waits for its end.
+// Gathers the outputs of one request and waits for its end. What the sink writes to lives as long
+// as the sink, so that a test that gave up does not take it from under the engine.
 class Collector {
  public:
-  explicit Collector(int choices) : choices_(static_cast<std::size_t>(choices)) {}
+  explicit Collector(int choices) { state_->choices.resize(static_cast<std::size_t>(choices)); }
 
   OutputSink sink() {
-    return [this](Output&& output) {
-      const std::lock_guard lock(mutex_);
-      Choice& choice = choices_.at(static_cast<std::size_t>(output.choice));
-      choice.text += output.text;
-      for (OutputToken& token : output.tokens) choice.tokens.push_back(std::move(token));
-      for (OutputToken& token : output.prompt_tokens) choice.prompt.push_back(std::move(token));
-      if (output.finish != FinishReason::kNone) {
-        ++choice.finishes;
-        choice.last = std::move(output);
-      } else if (choice.finishes > 0) {
-        choice.finishes = 1000;  // an output behind the finish
-      }
-      changed_.notify_all();
-    };
+    return [state = state_](Output&& output) { state->take(std::move(output)); };
   }
 
   struct Choice {
@@ -107,32 +95,59 @@ class Collector {
     }
   };
 
-  // False when it took more than a minute.
+  // False when it took longer than kPatience.
   bool wait() {
-    return wait_until([this] {
-      for (const Choice& choice : choices_) {
+    return wait_until([&state = *state_] {
+      for (const Choice& choice : state.choices) {
         if (choice.finishes == 0) return false;
       }
       return true;
     });
   }
   bool wait_for_tokens(std::size_t count) {
-    return wait_until(
-        [this, count] { return choices_[0].finishes > 0 || choices_[0].tokens.size() >= count; });
+    return wait_until([&state = *state_, count] {
+      return state.choices[0].finishes > 0 || state.choices[0].tokens.size() >= count;
+    });
   }
   // Only after wait().
-  const Choice& choice(int index) const { return choices_.at(static_cast<std::size_t>(index)); }
-
- private:
-  template <class F>
-  bool wait_until(const F& done) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::minutes(1), done);
+  const Choice& choice(int index) const {
+    return state_->choices.at(static_cast<std::size_t>(index));
   }
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Choice> choices_;
+ private:
+#if defined(__SANITIZE_THREAD__)
+  static constexpr std::chrono::minutes kPatience{10};  // every step is ten to thirty times slower
+#else
+  static constexpr std::chrono::minutes kPatience{1};
+#endif
+
+  struct State {
+    void take(Output&& output) {
+      const std::lock_guard lock(mutex);
+      Choice& choice = choices.at(static_cast<std::size_t>(output.choice));
+      choice.text += output.text;
+      for (OutputToken& token : output.tokens) choice.tokens.push_back(std::move(token));
+      for (OutputToken& token : output.prompt_tokens) choice.prompt.push_back(std::move(token));
+      if (output.finish != FinishReason::kNone) {
+        ++choice.finishes;
+        choice.last = std::move(output);
+      } else if (choice.finishes > 0) {
+        choice.finishes = 1000;  // an output behind the finish
+      }
+      changed.notify_all();
+    }
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<Choice> choices;
+  };
+
+  template <class F>
+  bool wait_until(const F& done) {
+    std::unique_lock lock(state_->mutex);
+    return state_->changed.wait_for(lock, kPatience, done);
+  }
+
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 }  // namespace quire::engine

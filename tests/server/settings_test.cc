@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "server/edit_distance.h"
+#include "base/edit_distance.h"
 
 namespace quire::server {
 namespace {

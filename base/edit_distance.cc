@@ -1,10 +1,10 @@
 // Three rows of the alignment table are enough.
-#include "server/edit_distance.h"
+#include "base/edit_distance.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace quire::server {
+namespace quire {
 
 int edit_distance(std::string_view a, std::string_view b) {
   std::vector<int> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
@@ -23,4 +23,4 @@ int edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-}  // namespace quire::server
+}  // namespace quire
