@@ -15,6 +15,7 @@
 #include "base/float_mode.h"
 #include "base/rng.h"
 #include "base/team.h"
+#include "base/terminal.h"
 #include "bench/flags.h"
 #include "bench/machine_probe.h"
 #include "kernels/kernels.h"
@@ -340,7 +341,7 @@ int run_main(const std::vector<std::string>& arguments) {
   flags.add("only-products", "K1 alone", options.only_products);
   flags.add("json", "one JSON object a line", options.json);
   if (asks_for_help(arguments)) {
-    std::cout << "Usage: kernel_bench [flags]\n" << flags.help();
+    std::cout << "Usage: kernel_bench [flags]\n" << flags.help(terminal_columns());
     return 0;
   }
   const auto rest = flags.parse(arguments);

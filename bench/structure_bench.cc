@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/terminal.h"
 #include "bench/flags.h"
 #include "bench/offline.h"
 #include "engine/grammar/front_ends.h"
@@ -92,8 +93,7 @@ Result<Numbers> measure(engine::Engine& engine, grammar::GrammarStore& store, co
   if (*kind.schema != '\0') {
     const Time begun = clock.now();
     QUIRE_ASSIGN(const Json schema, parse_json(kind.schema));
-    QUIRE_ASSIGN(grammar,
-                 store.get(kind.name, [&] { return grammar::parse_json_schema(schema); }));
+    QUIRE_ASSIGN(grammar, store.get(kind.name, [&] { return grammar::parse_json_schema(schema); }));
     result.compile_ms = 1e3 * to_seconds(clock.now() - begun);
   }
   const engine::EngineStats before = engine.stats();
@@ -161,7 +161,8 @@ int main(int argc, char** argv) {
   flags.add("draft-tokens", "of one sequence in a step", options.draft_tokens, 0);
   const auto rest = flags.parse({argv + 1, argv + argc});
   if (!rest || !rest->empty() || options.model.empty()) {
-    fmt::print(stderr, "Usage: structure_bench --model DIR [flags]\n{}", flags.help());
+    fmt::print(stderr, "Usage: structure_bench --model DIR [flags]\n{}",
+               flags.help(quire::terminal_columns()));
     return 2;
   }
   if (const quire::Status done = run(options); !done) {
