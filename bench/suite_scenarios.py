@@ -270,8 +270,8 @@ def p1_price(setup, options, run_case):
     for name in options.formats:
         run_case(price_case(setup, name, (512, 48), 12))
     name = options.formats[0]
-    run_case(price_case(setup, name, (160, 32), 8, sequences=16))
-    run_case(price_case(setup, name, (4096, 32), 40, same_prompts=True))
+    run_case(price_case(setup, name, (160, 32), 6, sequences=16))
+    run_case(price_case(setup, name, (4096, 32), 24, same_prompts=True))
 
 
 SCENARIOS = {
