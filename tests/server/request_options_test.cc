@@ -153,8 +153,8 @@ TEST(LegacyFunctions, RequestsAreSaidAgainWithTools) {
   EXPECT_TRUE(lift_legacy_functions(body).value());
   const Json wanted = parse_json(R"({"messages": [{"role": "user", "content": "x"},
     {"role": "assistant", "content": null, "tool_calls":
-      [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
-    {"role": "tool", "name": "f", "content": "7", "tool_call_id": "call_1"}],
+      [{"id": "call00001", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+    {"role": "tool", "name": "f", "content": "7", "tool_call_id": "call00001"}],
     "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
     "parallel_tool_calls": false,
     "tool_choice": {"type": "function", "function": {"name": "f"}}})")
@@ -340,26 +340,42 @@ TEST(Responses, LogprobsOfTheText) {
   }
 }
 
+std::vector<engine::OutputToken> tokens_of(std::initializer_list<std::string_view> texts) {
+  std::vector<engine::OutputToken> out;
+  for (const std::string_view text : texts) {
+    out.push_back({text.empty() ? 'x' : text[0], 0, 0, {}, static_cast<std::int32_t>(text.size())});
+  }
+  return out;
+}
+
+std::string letters_of(const Json& list) {
+  std::string out;
+  for (const Json& one : list) out += one["token"];
+  return out;
+}
+
+// Each token is shown by its first letter. "Yes" begins in a token that ends the reasoning.
 TEST(Responses, TokensOfMarkersAndReasoningAreNoText) {
   const ByteTokenizer tokenizer;
-  const auto tokens = [](std::string_view text) {
-    std::vector<engine::OutputToken> out;
-    for (const char c : text) out.push_back({c, 0, 0, {}});
-    return out;
-  };
-  const auto text_of = [](const Json& list) {
-    std::string out;
-    for (const Json& one : list) out += one["token"];
-    return out;
-  };
   ContentTokens content(tokenizer);
-  content.push(tokens("hmm"));   // reasoning
-  content.push(tokens("</t>"));  // its end, without text
-  content.push(tokens("Yes"));
-  EXPECT_EQ(text_of(content.logprobs(3, true, 0)), "Yes");
-  content.push(tokens(" no<call>{"));
-  EXPECT_EQ(text_of(content.logprobs(3, false, 0)), " no");
-  EXPECT_EQ(text_of(content.logprobs(1, true, 0)), "{");
+  content.push(tokens_of({"hm", "m", "</t", ">Y", "es", " no", "<call>", "{"}),
+               std::vector<text::TextSpan>{{7, 13}});
+  EXPECT_EQ(letters_of(content.logprobs(2, 0)), ">e");
+  EXPECT_EQ(letters_of(content.logprobs(4, 0)), " ") << "a token is told once";
+  content.push(tokens_of({"}", "</call>", "Well"}), std::vector<text::TextSpan>{{28, 32}});
+  EXPECT_EQ(letters_of(content.logprobs(4, 0)), "W");
+}
+
+TEST(Responses, TokensWithoutTextOfTheirOwn) {
+  const ByteTokenizer tokenizer;
+  ContentTokens content(tokenizer);
+  // Two tokens are a character's bytes: the second brings it. A special one is hidden.
+  auto tokens = tokens_of({"a", "", "bcd", "e"});
+  tokens.insert(tokens.begin() + 3, {ByteTokenizer::kBos, 0, 0, {}});
+  content.push(tokens, std::vector<text::TextSpan>{{0, 1}});
+  EXPECT_EQ(letters_of(content.logprobs(1, 0)), "a") << "the rest is held back";
+  content.push({}, std::vector<text::TextSpan>{{1, 5}});
+  EXPECT_EQ(letters_of(content.logprobs(4, 0)), "xbe");
 }
 
 TEST(Responses, TruncationDropsTheOldestItems) {

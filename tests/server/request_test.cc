@@ -260,7 +260,8 @@ TEST_F(Request, ModelAndDefaults) {
   const engine::SamplingParams plain = sampling(Json::object());
   EXPECT_EQ(plain.temperature, 1.0f);
   EXPECT_FALSE(plain.seed.has_value());
-  EXPECT_EQ(sampling({{"seed", -1}}).seed, ~std::uint64_t{0});
+  EXPECT_EQ(sampling({{"seed", -2}}).seed, ~std::uint64_t{1});
+  EXPECT_EQ(sampling({{"seed", -1}}).seed, std::nullopt) << "random, as in vLLM and llama.cpp";
   EXPECT_EQ(sampling({{"seed", 9223372036854775807}}).seed, 9223372036854775807u);
 }
 

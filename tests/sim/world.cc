@@ -340,6 +340,7 @@ void World::check_finish(const RequestLog& log, const ChoiceLog& choice,
   EXPECT_EQ(choice.text, choice.expected.text);
   EXPECT_EQ(static_cast<int>(output.finish), static_cast<int>(choice.expected.finish));
   EXPECT_EQ(output.stop_reason, choice.expected.stop_reason);
+  EXPECT_EQ(output.stop_token_id, choice.expected.stop_token_id);
   if (scored) check_prompt_scores(log, choice);
 }
 
