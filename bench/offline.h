@@ -65,6 +65,7 @@ struct OfflineReport {
 };
 std::string report_table(const OfflineOptions& options, const OfflineReport& report);
 std::string report_json(const OfflineOptions& options, const OfflineReport& report);
+std::string round_json(const OfflineRound& round);  // on one line
 
 // Prefill: every prompt with one token of output. Decode: the same prompts again, now found in the
 // prefix cache, so that all sequences decode side by side from the start.

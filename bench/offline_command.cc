@@ -16,13 +16,18 @@ namespace {
 
 using RoundFunction = Result<OfflineRound> (*)(engine::Engine&, const OfflineOptions&, int);
 
+struct OutputOptions {
+  bool json = false;
+  bool paced = false;
+};
+
 struct OfflineCommand {
   const char* name;
   const char* summary;
   RoundFunction round;
 };
 
-void add_flags(FlagTable& flags, OfflineOptions& options, bool& json) {
+void add_flags(FlagTable& flags, OfflineOptions& options, OutputOptions& output) {
   flags.add("sequences", "sequences at once", options.sequences, 1);
   flags.add("input-tokens", "of each prompt", options.input_tokens, 1);
   flags.add("output-tokens", "of each answer", options.output_tokens, 2);
@@ -33,7 +38,11 @@ void add_flags(FlagTable& flags, OfflineOptions& options, bool& json) {
   flags.add("rounds", "measured, the median counts", options.rounds, 1);
   flags.add("warmup-rounds", "before, not measured", options.warmup_rounds, 0);
   flags.add("seed", "of the prompts", options.seed);
-  flags.add("json", "one JSON object instead of the table", json);
+  flags.add("json", "one JSON object instead of the table", output.json);
+  flags.add("paced",
+            "a round for each number read from the input, answered with a line of JSON; equal "
+            "numbers have equal prompts",
+            output.paced);
 }
 
 Result<OfflineReport> run_rounds(const OfflineCommand& command, const OfflineOptions& options,
@@ -62,6 +71,30 @@ Result<OfflineReport> run_rounds(const OfflineCommand& command, const OfflineOpt
   return report;
 }
 
+Status run_and_report(const OfflineCommand& command, const OfflineOptions& options,
+                      const engine::EngineConfig& config, const OutputOptions& output) {
+  QUIRE_ASSIGN(const OfflineReport report, run_rounds(command, options, config));
+  std::cout << (output.json ? report_json(options, report) : report_table(options, report));
+  return {};
+}
+
+// Until the input ends; the engine waits in between and burns nothing.
+Status run_paced_rounds(const OfflineCommand& command, const OfflineOptions& options,
+                        const engine::EngineConfig& config) {
+  QUIRE_ASSIGN(const std::unique_ptr<engine::Engine> engine, engine::create_engine(config));
+  for (int i = 0; i < options.warmup_rounds; ++i) {
+    QUIRE_TRY(command.round(*engine, options, -1 - i));
+  }
+  int number = 0;
+  while (std::cin >> number) {
+    QUIRE_ASSIGN(const OfflineRound round, command.round(*engine, options, number));
+    std::cout << round_json(round) << std::flush;
+  }
+  if (std::cin.eof()) return {};
+  return fail(ErrorCode::kInvalid,
+              "--paced reads numbers of rounds; the input holds something else");
+}
+
 int wrong_usage(const OfflineCommand& command, const std::vector<std::string>& errors) {
   for (const std::string& error : errors) {
     std::cerr << "quire bench " << command.name << ": " << error << "\n";
@@ -71,9 +104,9 @@ int wrong_usage(const OfflineCommand& command, const std::vector<std::string>& e
 
 int run_command(const OfflineCommand& command, const std::vector<std::string>& arguments) {
   OfflineOptions options;
-  bool json = false;
+  OutputOptions output;
   FlagTable flags;
-  add_flags(flags, options, json);
+  add_flags(flags, options, output);
   if (asks_for_help(arguments)) {
     std::cout << "Usage: quire bench " << command.name << " --model DIR [flags]\n"
               << command.summary << "\n\n"
@@ -93,13 +126,11 @@ int run_command(const OfflineCommand& command, const std::vector<std::string>& a
   }
   config.max_num_waiting = std::max(config.max_num_waiting, options.sequences);
   set_log(LogLevel::kWarning, LogFormat::kText);
-  const auto report = run_rounds(command, options, config);
-  if (!report) {
-    std::cerr << "quire bench " << command.name << ": " << report.error().message << "\n";
-    return 1;
-  }
-  std::cout << (json ? report_json(options, *report) : report_table(options, *report));
-  return 0;
+  const Status done = output.paced ? run_paced_rounds(command, options, config)
+                                   : run_and_report(command, options, config, output);
+  if (done) return 0;
+  std::cerr << "quire bench " << command.name << ": " << done.error().message << "\n";
+  return 1;
 }
 
 }  // namespace

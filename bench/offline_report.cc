@@ -94,4 +94,6 @@ std::string report_json(const OfflineOptions& options, const OfflineReport& repo
   return dump_json(out) + "\n";
 }
 
+std::string round_json(const OfflineRound& round) { return dump_json(json_of_round(round)) + "\n"; }
+
 }  // namespace quire::bench

@@ -36,15 +36,17 @@ bench/report.py RESULTS docs/performance.md
 ```
 
 **Method.** All engines run the same random weights (`tools/make_checkpoint.py`) with the same prompts, greedy, not stopping at the end
-token, on the same processors. A turn runs all engines once, in an order that rotates from turn to turn. Before and after each turn
+token, on the same processors. A turn runs all engines once, in an order that rotates from turn to turn. Before and after each engine
 a probe measures read bandwidth, the distance of the cores and the peak of each instruction, since virtual machines drift by a
 factor of two. A turn counts when other processes took at most {foreign:.0f} % of a processor and the hypervisor at most {steal:.0f} %; where no turn
 was so quiet all count and the table says "disturbed". Numbers are medians over turns with least and greatest in brackets; a
-ratio is taken within each turn, turned so that above 1 the first engine is better. *Of floor* is the share of what bandwidth (of
-that turn) or instruction peak (best seen) allow for the bytes and operations that the shape cannot avoid.
+ratio is taken within each turn, turned so that above 1 the first engine is better. *Of floor* is the share of what bandwidth (the
+greater of the two probes around the run) or instruction peak (best seen) allow for the bytes and operations that the shape cannot avoid.
 
 llama.cpp's formats: int4 is its Q4_0 (token embedding and head in Q6_K), int8 Q8_0, KV bf16 its f16, KV int8 its q8_0. Quire's int4 is MLX affine
 with groups of 64. In S1 and S2 Quire's decode rate is taken while all sequences decode, as `llama-batched-bench` does.
+In P1 the programs are loaded at once and take short rounds in turn, forth and back; a turn is one such start, its ratio the median over
+neighbouring rounds, and the ratio of the product to its second copy says how far chance alone goes.
 Random weights say nothing about quality, routing of experts or acceptance of drafts.
 
 [performance-limits.md](performance-limits.md) explains the numbers: what was aimed at, profiles, what exactness and precision cost.
@@ -73,6 +75,14 @@ def ratio_text(value):
     return f"{value:.2f}"
 
 
+def turn_ratio(turn, metric, first, second):
+    paired = turn.get("ratios", {}).get(f"{first} / {second}")
+    if paired:
+        return paired[metric.key]
+    return metric.ratio(turn["results"].get(first, {}).get(metric.key),
+                        turn["results"].get(second, {}).get(metric.key))
+
+
 class Scenario:
     """One JSON file, with its turns by case."""
 
@@ -99,10 +109,9 @@ class Scenario:
         shares = []
         for turn in turns:
             value = turn["results"].get(engine["name"], {}).get(key)
-            if value is None:
+            if value is None or "read_gb_s" not in turn["results"][engine["name"]]:
                 continue
-            bandwidth = 1e9 * max(turn["probe_before"]["read_gb_s"],
-                                  turn["probe_after"]["read_gb_s"])
+            bandwidth = 1e9 * turn["results"][engine["name"]]["read_gb_s"]
             floor = FLOORS[key](self.data["config"], facts, bandwidth, peak)
             shares.append(value / floor["tokens_per_second"])
         return shares
@@ -141,9 +150,7 @@ class Scenario:
                 parts = []
                 for data in case["metrics"]:
                     metric = Metric(**data)
-                    values = [metric.ratio(t["results"].get(first, {}).get(metric.key),
-                                           t["results"].get(second, {}).get(metric.key))
-                              for t in turns]
+                    values = [turn_ratio(turn, metric, first, second) for turn in turns]
                     text = spread(values, ratio_text)
                     if text != "-":
                         parts.append(f"{LABELS.get(metric.key, metric.key)} **{text}**")
@@ -261,7 +268,7 @@ def best_peaks(records):
     best = {}
     for record in records:
         for turn in record.get("turns", []):
-            for probe in (turn["probe_before"], turn["probe_after"]):
+            for probe in turn["probes"]:
                 for name, value in probe["peak_gop_s"].items():
                     best[name] = max(best.get(name, 0), value)
     return best
@@ -269,10 +276,9 @@ def best_peaks(records):
 
 def machine_section(records, best):
     machine = records[0]["machine"]
-    rates = [t[when]["read_gb_s"] for r in records for t in r.get("turns", [])
-             for when in ("probe_before", "probe_after")]
-    distance = [t[when]["ping_pong_ns"] for r in records for t in r.get("turns", [])
-                for when in ("probe_before", "probe_after")]
+    probes = [p for r in records for t in r.get("turns", []) for p in t["probes"]]
+    rates = [p["read_gb_s"] for p in probes]
+    distance = [p["ping_pong_ns"] for p in probes]
     threads = records[0]["threads"]
     peer = next((r["peer"] for r in records if r["peer"]), "none")
     commits = ", ".join(dict.fromkeys(r["commit"] for r in records))

@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import socket
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -113,14 +114,20 @@ class Quire(Engine):
         size = tokens * kv_token_bytes(self.setup.config(), self.kv)
         return ["--kv-cache-prefault", "--kv-cache-memory", str(int(size) + STATE_BYTES)]
 
-    def offline(self, command, sequences, input_tokens, output_tokens, extra=()):
+    def offline_command(self, command, sequences, input_tokens, output_tokens, extra=()):
         words = [self.program, "bench", command, "--json", "--sequences", str(sequences),
                  "--input-tokens", str(input_tokens), "--output-tokens", str(output_tokens),
                  *extra, *self.common_flags(),
                  *self.memory_flags(2 * sequences * (input_tokens + output_tokens + SLACK_TOKENS))]
-        if "--speculation" not in words:
-            words += ["--speculation", "none"]
-        return json.loads(self.setup.children.output(words, RUN_SECONDS))
+        return words if "--speculation" in words else [*words, "--speculation", "none"]
+
+    def offline(self, *arguments):
+        return json.loads(
+            self.setup.children.output(self.offline_command(*arguments), RUN_SECONDS))
+
+    def start_paced(self, sequences, input_tokens, output_tokens):
+        words = self.offline_command("latency", sequences, input_tokens, output_tokens, ["--paced"])
+        return PacedRounds(self.setup.children, words)
 
     def latency(self, sequences, input_tokens, output_tokens, extra=()):
         words = list(extra)
@@ -158,6 +165,30 @@ class Quire(Engine):
             self.server = self.setup.children.start(command, stdout=file, stderr=file)
         wait_healthy(self.server, f"http://127.0.0.1:{port}", log)
         return f"http://127.0.0.1:{port}"
+
+
+class PacedRounds:
+    """A loaded `quire bench latency --paced`, which takes a round when it is told to."""
+
+    def __init__(self, children, command):
+        self.children = children
+        self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      text=True)
+
+    def round(self, number):
+        """Equal numbers have equal prompts: the second time the prefix cache knows them."""
+        self.process.stdin.write(f"{number}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a paced round: status {self.process.wait()}")
+        answer = json.loads(line)
+        return {"prefill": answer["prefill_tokens_per_second"],
+                "decode": answer["decode_tokens_per_second"]}
+
+    def stop(self):
+        self.process.stdin.close()
+        self.children.stop(self.process)
 
 
 class FreeOrder(Quire):

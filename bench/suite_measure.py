@@ -108,13 +108,15 @@ class Metric:
 
 @dataclasses.dataclass
 class Case:
-    """One shape of work. run(engine) gives the metrics of one engine by key."""
+    """One shape of work. run(engine) gives the metrics of one engine by key; with `together`,
+    run(engines) gives for each engine by name the metrics of many short rounds, taken in turn."""
     name: str
     engines: list
     run: object
     metrics: list
     pairs: list  # (engine name, engine name): ratios to report
     facts: dict = dataclasses.field(default_factory=dict)  # the shape, for the floors
+    together: bool = False
 
 
 class Bench:
@@ -131,7 +133,17 @@ class Bench:
     def turn(self, case, number):
         shift = number % len(case.engines)
         order = case.engines[shift:] + case.engines[:shift]
-        before, results, usages = self.probe(), {}, {}
+        measure = self.together if case.together else self.one_by_one
+        turn = {"case": case.name, "turn": number, "order": [e.name for e in order],
+                **measure(case, order)}
+        turn["clean"] = all(u["foreign_share"] <= FOREIGN_SHARE_MAX
+                            and u["steal_share"] <= STEAL_SHARE_MAX
+                            for u in turn["usage"].values())
+        return turn
+
+    def one_by_one(self, case, order):
+        """Each engine between two probes: what the machine gives may change from one to the next."""
+        probes, results, usages = [self.probe()], {}, {}
         for engine in order:
             usage = Usage(self.children)
             try:
@@ -139,11 +151,27 @@ class Bench:
             except (RuntimeError, OSError, ValueError, KeyError) as error:
                 results[engine.name] = {"error": str(error)}
             usages[engine.name] = usage.shares()
-        clean = all(u["foreign_share"] <= FOREIGN_SHARE_MAX and u["steal_share"] <= STEAL_SHARE_MAX
-                    for u in usages.values())
-        return {"case": case.name, "turn": number, "order": [e.name for e in order],
-                "clean": clean, "usage": usages, "probe_before": before,
-                "probe_after": self.probe(), "results": results}
+            probes.append(self.probe())
+            results[engine.name]["read_gb_s"] = max(p["read_gb_s"] for p in probes[-2:])
+        return {"usage": usages, "probes": probes, "results": results}
+
+    def together(self, case, order):
+        """All engines loaded at once, round after round; ratios of neighbouring rounds."""
+        before, usage = self.probe(), Usage(self.children)
+        try:
+            rounds = case.run(order)
+        except (RuntimeError, OSError, ValueError, KeyError) as error:
+            rounds = {}
+            results = {engine.name: {"error": str(error)} for engine in order}
+        usages = {"all": usage.shares()}
+        if rounds:
+            results = {name: medians(of_engine) for name, of_engine in rounds.items()}
+        ratios = {f"{first} / {second}": {
+            m.key: median([m.ratio(a[m.key], b[m.key])
+                           for a, b in zip(rounds[first], rounds[second])])
+            for m in case.metrics} for first, second in case.pairs if rounds}
+        return {"usage": usages, "probes": [before, self.probe()], "results": results,
+                "rounds": rounds, "ratios": ratios}
 
     def run_case(self, case, record, save):
         """At least `rounds` turns; more, up to `tries`, while too few were undisturbed."""
@@ -173,8 +201,10 @@ def summary(case, turn):
         values = (f"{m.key} {result[m.key]:.4g}" for m in case.metrics if m.key in result)
         parts.append(f"{name}: {', '.join(values)}")
     others = max(u["foreign_share"] for u in turn["usage"].values())
+    ratios = [f"{pair}: " + ", ".join(f"{key} {value:.3f}" for key, value in of_pair.items())
+              for pair, of_pair in turn.get("ratios", {}).items()]
     return (f"{case.name} #{turn['turn']} [others {100 * others:.0f} %, "
-            f"{turn['probe_before']['read_gb_s']:.0f} GB/s] " + " | ".join(parts))
+            f"{turn['probes'][0]['read_gb_s']:.0f} GB/s] " + " | ".join(parts + ratios))
 
 
 def machine():
@@ -192,6 +222,11 @@ def machine():
             "processors": os.cpu_count(), "instruction_sets": [w for w in wanted if w in flags],
             "memory_gib": round(int(memory) / 2**20, 1), "kernel": platform.release(),
             "huge_pages": huge.read_text().strip() if huge.exists() else "none"}
+
+
+def medians(rounds):
+    """Of each number over the rounds."""
+    return {key: median([r[key] for r in rounds]) for key in rounds[0]}
 
 
 def median(values):

@@ -238,13 +238,40 @@ def m1_memory(setup, options, run_case):
     run_case(Case("start", engines, lambda engine: engine.memory(), metrics, pairs))
 
 
+def rounds_in_turn(engines, lengths, count, sequences=1, same_prompts=False):
+    """Rounds of all engines in turn, forth and back, by name; all are loaded before the first."""
+    paced = {}
+    try:
+        for engine in engines:
+            paced[engine.name] = engine.start_paced(sequences, *lengths)
+        rounds = {name: [] for name in paced}
+        for process in paced.values():
+            process.round(0)
+        for number in range(1, count + 1):
+            for name in list(paced)[::-1 if number % 2 else 1]:
+                rounds[name].append(paced[name].round(0 if same_prompts else number))
+        return rounds
+    finally:
+        for process in paced.values():
+            process.stop()
+
+
+def price_case(setup, name, lengths, count, **shape):
+    """With the product twice: what its two copies differ by is not the price of anything."""
+    engines = [Quire(setup, name), FreeOrder(setup, name), Quire(setup, name, tag="again")]
+    return Case(f"{shape.get('sequences', 1)} x {lengths[0]} / {lengths[1]} {name}", engines,
+                lambda order: rounds_in_turn(order, lengths, count, **shape),
+                [DECODE] if shape.get("same_prompts") else [DECODE, PREFILL],
+                [(engines[0].name, other.name) for other in engines[1:]], together=True)
+
+
 def p1_price(setup, options, run_case):
     """Rows of one stream, of a crowd and of a prompt, with the order of sums fixed and free."""
-    for sequences, lengths in ((1, (512, 128)), (16, (160, 64)), (1, (4096, 64))):
-        formats = options.formats if lengths == (512, 128) else options.formats[:1]
-        engines = [kind(setup, name) for name in formats for kind in (Quire, FreeOrder)]
-        pairs = [(first.name, second.name) for first, second in zip(engines[::2], engines[1::2])]
-        run_case(latency_case(engines, pairs, sequences, lengths))
+    for name in options.formats:
+        run_case(price_case(setup, name, (512, 48), 12))
+    name = options.formats[0]
+    run_case(price_case(setup, name, (160, 32), 8, sequences=16))
+    run_case(price_case(setup, name, (4096, 32), 40, same_prompts=True))
 
 
 SCENARIOS = {

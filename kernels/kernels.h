@@ -20,6 +20,7 @@
 #include "kernels/activations.h"
 #include "kernels/packed_matrix.h"
 #include "kernels/paged_kv.h"
+#include "kernels/read_ahead.h"
 
 namespace quire::kernels {
 
@@ -64,6 +65,7 @@ struct Matmul {
   std::int64_t y_stride = 0;
   std::int64_t panel_begin = 0, panel_end = 0;
   Store store = Store::kSet;
+  ReadAhead* read_ahead = nullptr;  // what int8 products of many rows call for; may be null
 };
 
 // y = norm(x) per group of width / groups elements; the sum of squares (and of elements) in lanes.

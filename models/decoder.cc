@@ -44,7 +44,8 @@ Decoder::Decoder(const DecoderSpec& spec, const Weights& weights, const MemoryLa
                    .layer = -1,
                    .arithmetic = options.arithmetic,
                    .hidden = spec.hidden,
-                   .rows_max = options.step_tokens_max}) {
+                   .rows_max = options.step_tokens_max}),
+      kv_ahead_(layout) {
   CHECK(options.step_tokens_max > 0, "step_tokens_max {}", options.step_tokens_max);
   for (int layer = 0; layer < static_cast<int>(spec.layers.size()); ++layer) {
     layers_.push_back(build_layer(layer, weights, layout));
@@ -228,13 +229,16 @@ void Decoder::forward(const StepInput& input, const StepMemory& memory, Team& te
   cut_blocks(input);
   for (std::size_t group = 0; group < sharing_.size(); ++group)
     sharing_[group].find(input, blocks_, group, team.threads());
-  const Step step = {kernels_, team, input, memory, blocks_, ropes_.rows(), sharing_};
+  const Step step = {kernels_, team,          input,    memory,
+                     blocks_,  ropes_.rows(), sharing_, kv_ahead_.source()};
+  kv_ahead_.plan(step);
   StepRows rows = views(step.rows());
   ropes_.fill(step);
   embedding_.forward(step, rows.x);
   for (const LayerBlocks& layer : layers_) {
     std::visit([&](const auto& mixer) { run_half(step, rows, layer.mixer_norms, mixer); },
                layer.mixer);
+    kv_ahead_.pass(static_cast<int>(&layer - layers_.data()));
     if (&layer == &layers_.back()) {
       rows = keep_wanted_rows(input);
       if (rows.x.dim(0) == 0) return;

@@ -9,6 +9,7 @@
 #include "models/blocks/embedding.h"
 #include "models/blocks/gated_delta.h"
 #include "models/blocks/gated_mlp.h"
+#include "models/blocks/kv_ahead.h"
 #include "models/blocks/latent_attention.h"
 #include "models/blocks/mamba2.h"
 #include "models/blocks/mixture_of_experts.h"
@@ -70,6 +71,7 @@ class Decoder {
   std::vector<LayerBlocks> layers_;
   std::vector<RowBlock> blocks_;
   std::vector<PageSharing> sharing_;  // [KV group]
+  KvAhead kv_ahead_;
   Arena scratch_;
   float* x_ = nullptr;
   float* normed_ = nullptr;

@@ -19,15 +19,17 @@ QUIRE_INLINE void store_tile(const Matmul& m, std::int64_t row, std::int64_t pan
 }
 
 // The outputs of R rows from `row` on, by P panels from `panel` on. kAhead: the P panels behind
-// are called to the second-level cache meanwhile.
+// are called to the second-level cache meanwhile; other tall tiles call for what `reads` holds.
 template <class Form, int R, int P, bool kAhead>
-__attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int64_t panel) {
+__attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int64_t panel,
+                                    ReadCursor& reads) {
   const std::int64_t bytes = panel_bytes(m.w->format, m.w->cols);
   TileInput<R, P> in;
   in.m = &m;
   for (int r = 0; r < R; ++r) in.x[r] = m.x.row(row + r);
   for (int p = 0; p < P; ++p) in.w[p] = m.w->data + (panel + p) * bytes;
   in.ahead = kAhead ? P * bytes : 0;
+  in.reads = &reads;
   Vec acc[R][P];
   Form::template sums<R, P, kAhead>(in, acc);
   store_tile<R, P>(m, row, panel, acc);
@@ -35,25 +37,27 @@ __attribute__((noinline)) void tile(const Matmul& m, std::int64_t row, std::int6
 
 // `count` <= R rows from `row` on, of P panels, with the tile of exactly that height.
 template <class Form, int R, int P, bool kAhead>
-void rows_of_tile(const Matmul& m, std::int64_t row, int count, std::int64_t panel) {
+void rows_of_tile(const Matmul& m, std::int64_t row, int count, std::int64_t panel,
+                  ReadCursor& reads) {
   if constexpr (R > 1) {
-    if (count < R) return rows_of_tile<Form, R - 1, P, kAhead>(m, row, count, panel);
+    if (count < R) return rows_of_tile<Form, R - 1, P, kAhead>(m, row, count, panel, reads);
   }
   if constexpr (kAhead && R > 1) {
-    if (row == 0 && panel + 2 * P <= m.panel_end) return tile<Form, R, P, true>(m, row, panel);
+    if (row == 0 && panel + 2 * P <= m.panel_end)
+      return tile<Form, R, P, true>(m, row, panel, reads);
   }
-  tile<Form, R, P, false>(m, row, panel);
+  tile<Form, R, P, false>(m, row, panel, reads);
 }
 
 // All rows of P panels at once, in tiles of almost the same height of at most R: the weights are
 // read from memory for the first tile, and stay near for the others.
 template <class Form, int R, int P, bool kAhead>
-void panel_group(const Matmul& m, std::int64_t panel) {
+void panel_group(const Matmul& m, std::int64_t panel, ReadCursor& reads) {
   const std::int64_t tiles = (m.rows + R - 1) / R;
   std::int64_t row = 0;
   for (std::int64_t i = 0; i < tiles; ++i) {
     const std::int64_t end = m.rows * (i + 1) / tiles;
-    rows_of_tile<Form, R, P, kAhead>(m, row, static_cast<int>(end - row), panel);
+    rows_of_tile<Form, R, P, kAhead>(m, row, static_cast<int>(end - row), panel, reads);
     row = end;
   }
 }
@@ -61,13 +65,14 @@ void panel_group(const Matmul& m, std::int64_t panel) {
 // kAhead: a pass over the weights takes longer than reading the next ones from memory.
 template <class Form, int R, int P, bool kAhead>
 void all_panels(const Matmul& m) {
+  ReadCursor reads(kAhead ? m.read_ahead : nullptr);
   std::int64_t panel = m.panel_begin;
-  for (; panel + P <= m.panel_end; panel += P) panel_group<Form, R, P, kAhead>(m, panel);
+  for (; panel + P <= m.panel_end; panel += P) panel_group<Form, R, P, kAhead>(m, panel, reads);
   if constexpr (P > 2) {
-    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<Form, R, 2, kAhead>(m, panel);
+    for (; panel + 2 <= m.panel_end; panel += 2) panel_group<Form, R, 2, kAhead>(m, panel, reads);
   }
   if constexpr (P > 1) {
-    for (; panel < m.panel_end; ++panel) panel_group<Form, R, 1, kAhead>(m, panel);
+    for (; panel < m.panel_end; ++panel) panel_group<Form, R, 1, kAhead>(m, panel, reads);
   }
 }
 

@@ -63,6 +63,9 @@ struct Int8Form : CodeTiles<Codes> {
       add_dots<Codes, kAhead>(
           in, {g * groups.block_bytes, begin, Codes::words(groups.end(g) - begin)}, dot);
       if constexpr (Codes::kHasBias) call_ahead<kAhead>(in, groups.scales_at(g));
+      // As many lines as keep pace: one for twenty cycles or so.
+      if constexpr (!kAhead && R > CodeTiles<Codes>::kFewRows)
+        in.reads->call(groups.length * R * P / 64);
       add_group(in, groups, g, dot, acc);
     }
     for (int p = 0; !Codes::kHasBias && p < P; ++p) {

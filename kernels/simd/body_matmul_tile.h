@@ -9,6 +9,7 @@ struct TileInput {
   const std::byte* x[R];
   const std::byte* w[P];
   std::int64_t ahead;  // bytes from a byte of w to the one to call for meanwhile
+  ReadCursor* reads;   // what else to call for, in tiles that do not call for w
 
   std::int64_t cols() const { return m->w->cols; }
 };

@@ -47,7 +47,7 @@ void HeadBlock::forward(const Step& step, const TensorView& x, const TensorView&
   const Split split(source.rows, head_.w->panels(), step.team.threads());
   const auto multiply = [&](int chunk) {
     const Part part = split.part(chunk);
-    run_part(step.kernels, {head_, out}, source.activations(head_), part);
+    run_part(step, {head_, out}, source.activations(head_), part);
     finish_part(step.kernels, out, part);
   };
   step.team.run_phases({{prepare.chunks(), prepare}, {split.chunks(), multiply}});

@@ -19,16 +19,16 @@ kernels::Unary unary_of(Activation activation) {
   CHECK(false, "activation {}", static_cast<int>(activation));
 }
 
-void run_gated_part(const kernels::Kernels& kernels, const GatedPair& pair, const Part& part) {
-  run_part(kernels, pair.gate, pair.gate_x, part);
-  run_part(kernels, pair.up, pair.up_x, part);
+void run_gated_part(const Step& step, const GatedPair& pair, const Part& part) {
+  run_part(step, pair.gate, pair.gate_x, part);
+  run_part(step, pair.up, pair.up_x, part);
   for (std::int64_t row = part.row; row < part.row + part.rows; ++row) {
     float* gate = pair.gate.y.at(row) + part.column();
-    kernels.activate({.function = pair.activation,
-                      .x = gate,
-                      .times = pair.up.y.at(row) + part.column(),
-                      .out = gate,
-                      .count = part.columns(pair.gate.linear.w->rows)});
+    step.kernels.activate({.function = pair.activation,
+                           .x = gate,
+                           .times = pair.up.y.at(row) + part.column(),
+                           .out = gate,
+                           .count = part.columns(pair.gate.linear.w->rows)});
   }
 }
 
@@ -61,7 +61,7 @@ void GatedMlpBlock::forward(const Step& step, const BlockInput& in, const Tensor
                           activation_};
   const Split split(source.rows, gate_.w->panels(), step.team.threads());
   const SourcePhase prepare(step, source);
-  const auto multiply = [&](int chunk) { run_gated_part(step.kernels, pair, split.part(chunk)); };
+  const auto multiply = [&](int chunk) { run_gated_part(step, pair, split.part(chunk)); };
   step.team.run_phases({{prepare.chunks(), prepare}, {split.chunks(), multiply}});
   run_linears(step, {gated_in_, gated_, source.rows}, {{down_, rows_of(y), store}});
 }

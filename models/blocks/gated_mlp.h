@@ -13,7 +13,7 @@ struct GatedPair {
   kernels::Activations gate_x, up_x;  // the same rows in the forms of the two
   kernels::Unary activation = kernels::Unary::kSilu;
 };
-void run_gated_part(const kernels::Kernels& kernels, const GatedPair& pair, const Part& part);
+void run_gated_part(const Step& step, const GatedPair& pair, const Part& part);
 
 class GatedMlpBlock {
  public:

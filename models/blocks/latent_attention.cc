@@ -103,8 +103,7 @@ void LatentAttentionBlock::absorb(const Step& step) const {
     const Part part = split.part(chunk % split.chunks());
     const Rows from = {projected_.data + head * head_dim, projected_.stride};
     const Rows to = {queries_.data + head * latent, queries_.stride};
-    run_part(step.kernels, {key_up_[static_cast<std::size_t>(head)], to}, f32_activations(from),
-             part);
+    run_part(step, {key_up_[static_cast<std::size_t>(head)], to}, f32_activations(from), part);
     if (part.panel_begin != 0) return;
     for (std::int64_t row = part.row; row < part.row + part.rows; ++row) {
       float* rotated = to.at(row) + spec_.kv_rank;
@@ -123,7 +122,7 @@ void LatentAttentionBlock::expand(const Step& step) const {
     const int head = chunk / split.chunks();
     const Rows from = {mixed_.data + std::int64_t{head} * spec_.kv_rank, mixed_.stride};
     const Rows to = {values_.data + std::int64_t{head} * spec_.value_dim, values_.stride};
-    run_part(step.kernels, {value_up_[static_cast<std::size_t>(head)], to}, f32_activations(from),
+    run_part(step, {value_up_[static_cast<std::size_t>(head)], to}, f32_activations(from),
              split.part(chunk % split.chunks()));
   });
 }

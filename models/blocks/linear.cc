@@ -51,17 +51,18 @@ Part Split::part(int chunk) const {
           .panel_end = panel_begin(column + 1)};
 }
 
-void run_part(const kernels::Kernels& kernels, const LinearTask& task,
-              const kernels::Activations& x, const Part& part) {
-  kernels.matmul({.x = {x.form, x.row(part.row), x.stride_bytes},
-                  .rows = part.rows,
-                  .w = task.linear.w,
-                  .bias = task.linear.bias,
-                  .y = task.y.at(part.row),
-                  .y_stride = task.y.stride,
-                  .panel_begin = part.panel_begin,
-                  .panel_end = part.panel_end,
-                  .store = task.store});
+void run_part(const Step& step, const LinearTask& task, const kernels::Activations& x,
+              const Part& part) {
+  step.kernels.matmul({.x = {x.form, x.row(part.row), x.stride_bytes},
+                       .rows = part.rows,
+                       .w = task.linear.w,
+                       .bias = task.linear.bias,
+                       .y = task.y.at(part.row),
+                       .y_stride = task.y.stride,
+                       .panel_begin = part.panel_begin,
+                       .panel_end = part.panel_end,
+                       .store = task.store,
+                       .read_ahead = &step.read_ahead});
 }
 
 LinearSource source_of(const LinearInputs& inputs, const BlockInput& in) {
@@ -105,7 +106,7 @@ void run_linears(const Step& step, const LinearSource& source,
       own.panel_begin = std::clamp<std::int64_t>(all.panel_begin - first, 0, count);
       own.panel_end = std::clamp<std::int64_t>(all.panel_end - first, 0, count);
       if (own.panel_begin < own.panel_end)
-        run_part(step.kernels, task, source.activations(task.linear), own);
+        run_part(step, task, source.activations(task.linear), own);
       first += count;
     }
   };

@@ -44,8 +44,8 @@ class Split {
 };
 
 // x is row 0's activations.
-void run_part(const kernels::Kernels& kernels, const LinearTask& task,
-              const kernels::Activations& x, const Part& part);
+void run_part(const Step& step, const LinearTask& task, const kernels::Activations& x,
+              const Part& part);
 
 // The rows that linears read: x, or norm(x), which is then written to `normed` first.
 struct LinearSource {

@@ -155,7 +155,7 @@ void MixtureBlock::run_experts(const Step& step, const Batch& batch) const {
   const auto gather = [&](int row) { gather_row(step, batch, row); };
   const auto run_gated = [&](int chunk) {
     const auto [expert, part] = expert_part(inner, chunk);
-    run_gated_part(step.kernels,
+    run_gated_part(step,
                    {{gate_[expert], gated_},
                     {up_[expert], upper_},
                     pairs_in_.activations(gate_[expert], pairs_),
@@ -172,7 +172,7 @@ void MixtureBlock::run_experts(const Step& step, const Batch& batch) const {
   const Split outer(1, down_[0].w->panels(), step.team.threads());
   const auto run_down = [&](int chunk) {
     const auto [expert, part] = expert_part(outer, chunk);
-    run_part(step.kernels, {down_[expert], pairs_}, gated.activations(down_[expert]), part);
+    run_part(step, {down_[expert], pairs_}, gated.activations(down_[expert]), part);
   };
   step.team.run_phases({{prepare.chunks(), prepare}, {*used_count_ * outer.chunks(), run_down}});
 }

@@ -38,6 +38,7 @@ struct Step {
   std::span<const RowBlock> blocks;      // every row once; within a sequence the latest rows first
   std::span<const RopeRows> ropes;       // [distinct ropes of the model]
   std::span<const PageSharing> sharing;  // [KV group]
+  kernels::ReadAhead& read_ahead;        // what products may call for
 
   std::int64_t rows() const { return static_cast<std::int64_t>(input.tokens.size()); }
 };

@@ -162,6 +162,31 @@ class ManualTest(unittest.TestCase):
             self.assertIn(f"quire {command}".replace("-", "\\-"), page)
 
 
+class BenchTest(unittest.TestCase):
+    def paced(self):
+        return subprocess.Popen([BINARY, "bench", "latency", "--paced", "--model", DEMO, "--input-tokens", "40",
+                                 "--output-tokens", "4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def test_paced_rounds_come_when_they_are_asked_for(self):
+        """A number in, a round out; a number that comes again finds its prompt in the prefix cache."""
+        process = self.paced()
+        rounds = []
+        for number in (0, 1, 1):
+            process.stdin.write(f"{number}\n")
+            process.stdin.flush()
+            rounds.append(json.loads(process.stdout.readline()))
+        self.assertEqual([r["decode_tokens_per_second"] > 0 for r in rounds], [True] * 3)
+        self.assertLess(rounds[2]["ttft_ms"]["p50"], rounds[1]["ttft_ms"]["p50"])
+        self.assertEqual(process.communicate(timeout=60), ("", ""))
+        self.assertEqual(process.returncode, 0)
+
+    def test_paced_rounds_refuse_what_is_no_number(self):
+        out, error = self.paced().communicate("x\n", timeout=60)
+        self.assertEqual(out, "")
+        self.assertIn("reads numbers of rounds", error)
+
+
 class HelpTest(unittest.TestCase):
     def test_no_colour_and_no_long_lines_without_a_terminal(self):
         for words in [["--help"], *[[command, "--help"] for command in commands()]]:

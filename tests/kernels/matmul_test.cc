@@ -74,6 +74,32 @@ TEST(Matmul, RowsAgreeOnOddShapesAndOddFloats) {
   });
 }
 
+// int8 products of many rows call for memory while they compute; the others wait for memory
+// themselves and call for nothing. The bits are the same.
+TEST(Matmul, ManyRowsReadAhead) {
+  Rng rng(19);
+  const std::vector<std::byte> memory(1 << 16);
+  const std::vector<const std::byte*> pieces = {memory.data(), memory.data() + 64};
+  for (const PackedFormat& format : formats_for(256)) {
+    if (form_for(format, Arithmetic::kFast).kind != ActivationForm::Kind::kInt8) continue;
+    for (const std::int64_t rows : {1, 16, 40}) {
+      const Inputs in({rows, 70, 256}, format, Arithmetic::kFast, rng);
+      for (const Isa isa : {Isa::kAvx2, Isa::kAvx512}) {
+        if (!isa_supported(isa)) continue;
+        ReadAhead ahead;
+        ahead.aim(pieces, 128, 4096);
+        Matmul task = in.task;
+        task.read_ahead = &ahead;
+        expect_same(run(kernels(isa), in.task, in.y), run(kernels(isa), task, in.y),
+                    name_of(format));
+        const auto next = ahead.take();
+        const bool untouched = !next.empty() && next.data() == memory.data() + 128;
+        EXPECT_EQ(untouched, rows == 1) << name_of(format) << " " << rows << isa_name(isa);
+      }
+    }
+  }
+}
+
 // A NaN of the input reaches every output of its row, and no other row.
 TEST(Matmul, NanStaysInItsRow) {
   Rng rng(18);

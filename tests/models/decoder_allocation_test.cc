@@ -25,6 +25,10 @@ void* counted(std::size_t bytes) {
 #define QUIRE_OWN __attribute__((noinline))
 QUIRE_OWN void* operator new(std::size_t bytes) { return counted(bytes); }
 QUIRE_OWN void* operator new[](std::size_t bytes) { return counted(bytes); }
+QUIRE_OWN void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  if (is_counting.load()) allocations.fetch_add(1);
+  return std::malloc(bytes == 0 ? 1 : bytes);
+}
 QUIRE_OWN void operator delete(void* memory) noexcept { std::free(memory); }
 QUIRE_OWN void operator delete[](void* memory) noexcept { std::free(memory); }
 QUIRE_OWN void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
