@@ -42,6 +42,11 @@ Choice::Choice(const ChoiceContext& context, std::shared_ptr<LiveRequest> live, 
       decoder_(*context.tokenizer, {.skip_special_tokens = decoder_skips(live_->request)}),
       matcher_(params().stop, params().include_stop_str_in_output) {
   if (params().stop_pattern) pattern_.emplace(params().stop_pattern);
+  // A prompt of one token has no row to score.
+  const std::vector<std::int32_t>& prompt = live_->request.prompt;
+  if (index_ == 0 && params().prompt_logprobs >= 0 && prompt.size() == 1) {
+    prompt_scores_.push_back({prompt[0], 0, 0, {}});
+  }
 }
 
 bool Choice::stops_answer(std::int32_t id) const {

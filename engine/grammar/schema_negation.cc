@@ -68,8 +68,8 @@ class Negation {
     if (inner.alternatives_.size() > kAlternativesMax) {
       return schema_error(path, "cannot be enforced: more than {} ways", kAlternativesMax);
     }
-    const bool only_type = inner.alternatives_.empty() ||
-                           (inner.alternatives_.size() == 1 && schema.contains("type"));
+    const bool only_type =
+        inner.alternatives_.empty() || (inner.alternatives_.size() == 1 && schema.contains("type"));
     if (only_type && !inner.one_way_.empty()) {
       return schema_error(path + "/" + inner.one_way_, "cannot be enforced");
     }
@@ -189,7 +189,11 @@ class Negation {
   std::string one_way_;  // a keyword without an opposite
 };
 
-Json conjunction(std::initializer_list<Json> all) { return {{"allOf", Json::array(all)}}; }
+Json conjunction(std::initializer_list<Json> all) {
+  Json list = Json::array();
+  for (const Json& one : all) list.push_back(one);
+  return {{"allOf", std::move(list)}};
+}
 
 }  // namespace
 
@@ -210,14 +214,16 @@ Result<Json> without_not(const Json& root, const Json& schema, const std::string
 Result<Json> without_if(const Json& root, const Json& schema, const std::string& path) {
   Json rest = schema;
   for (const char* key : {"if", "then", "else"}) rest.erase(key);
-  const Json* then = find_member(schema, "then");
-  const Json* otherwise = find_member(schema, "else");
-  if (then == nullptr && otherwise == nullptr) return rest;
-  QUIRE_ASSIGN(Json others, negation_of(root, schema["if"], path + "/if"));
-  return Json{
-      {"anyOf", Json::array({conjunction({rest, schema["if"], then != nullptr ? *then : true}),
-                             conjunction({rest, std::move(others),
-                                          otherwise != nullptr ? *otherwise : true})})}};
+  const Json* then_in = find_member(schema, "then");
+  const Json* else_in = find_member(schema, "else");
+  if (then_in == nullptr && else_in == nullptr) return rest;
+  QUIRE_ASSIGN(const Json others, negation_of(root, schema["if"], path + "/if"));
+  const Json then = then_in != nullptr ? *then_in : Json(true);
+  const Json otherwise = else_in != nullptr ? *else_in : Json(true);
+  Json branches = Json::array();
+  branches.push_back(conjunction({rest, schema["if"], then}));
+  branches.push_back(conjunction({rest, others, otherwise}));
+  return Json{{"anyOf", std::move(branches)}};
 }
 
 Result<std::vector<Json>> exactly_one(const Json& root, const Json& rest, const Json& branches,

@@ -265,6 +265,16 @@ TEST_F(Request, ModelAndDefaults) {
   EXPECT_EQ(sampling({{"seed", 9223372036854775807}}).seed, 9223372036854775807u);
 }
 
+// Names are compared with every known field; a name as long as a body may be costs nothing.
+TEST_F(Request, NamesAreBounded) {
+  const Time before = SteadyClock().now();
+  EXPECT_EQ(completion({{std::string(1 << 20, 'x'), 1}}), "ok");
+  EXPECT_LT(to_seconds(SteadyClock().now() - before), 1);
+  Json many = Json::object();
+  for (int i = 0; i < 600; ++i) many[fmt::format("some_other_field_{}", i)] = i;
+  EXPECT_EQ(completion(many), "400  ");
+}
+
 TEST_F(Request, TemplateArguments) {
   const auto prompt_of = [&](const Json& fields) {
     Json body = fields;

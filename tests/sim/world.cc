@@ -347,7 +347,6 @@ void World::check_finish(const RequestLog& log, const ChoiceLog& choice,
 void World::check_prompt_scores(const RequestLog& log, const ChoiceLog& choice) {
   const std::vector<std::int32_t>& prompt = log.request.prompt;
   ++counts_.scored_prompts;
-  if (prompt.size() < 2) return;
   ASSERT_EQ(choice.prompt_tokens.size(), prompt.size());
   EXPECT_EQ(choice.prompt_tokens[0].rank, 0);
   const kernels::Kernels& kernels = kernels::kernels(kernels::Isa::kScalar);
