@@ -428,11 +428,13 @@ tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::s
   auto parsed = parse_body(body);
   if (!parsed) return tl::unexpected(parsed.error());
   if (endpoint != kChat) return plan_parsed(endpoint, *parsed, backend, policy);
-  const bool has_tools = Fields(*parsed).get("tools") != nullptr;
+  const Fields fields(*parsed);
+  const bool is_old = fields.get("tools") == nullptr && (fields.get("functions") != nullptr ||
+                                                         fields.get("function_call") != nullptr);
   const auto legacy = lift_legacy_functions(*parsed);
   if (!legacy) return tl::unexpected(legacy.error());
   auto plan = plan_parsed(endpoint, *parsed, backend, policy);
-  if (!plan) return tl::unexpected(has_tools ? plan.error() : rename_legacy(plan.error()));
+  if (!plan) return tl::unexpected(is_old ? rename_legacy(plan.error()) : plan.error());
   plan->legacy_functions = *legacy;
   return plan;
 }

@@ -64,7 +64,7 @@ std::string_view closest_field(std::string_view name, Endpoint endpoint) {
   for (const FieldSpec& spec : field_specs()) {
     if ((spec.endpoints & endpoint) == 0) continue;
     // As many edits as the lengths differ by at least; names come from outside and may be long.
-    const auto [shorter, longer] = std::minmax(name.size(), spec.name.size());
+    const auto [shorter, longer] = std::minmax({name.size(), spec.name.size()});
     if (longer - shorter > kTypingMistake) continue;
     const auto distance = static_cast<std::size_t>(edit_distance(name, spec.name));
     // A name that would have to change in every letter is another word.

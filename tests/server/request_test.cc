@@ -2,6 +2,8 @@
 // turned against itself: every row must refuse a wrong type and values outside its range.
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 #include "base/rng.h"
 #include "engine/grammar/matcher.h"
 #include "engine/stop_pattern.h"
@@ -267,9 +269,9 @@ TEST_F(Request, ModelAndDefaults) {
 
 // Names are compared with every known field; a name as long as a body may be costs nothing.
 TEST_F(Request, NamesAreBounded) {
-  const Time before = SteadyClock().now();
+  const std::clock_t before = std::clock();  // processor time: others may run besides
   EXPECT_EQ(completion({{std::string(1 << 20, 'x'), 1}}), "ok");
-  EXPECT_LT(to_seconds(SteadyClock().now() - before), 1);
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC);
   Json many = Json::object();
   for (int i = 0; i < 600; ++i) many[fmt::format("some_other_field_{}", i)] = i;
   EXPECT_EQ(completion(many), "400  ");

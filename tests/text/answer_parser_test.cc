@@ -333,7 +333,7 @@ TEST(AnswerParser, TellsWhereTheContentStands) {
   };
   EXPECT_EQ(spans_of("none", "qwen3", "<think>t</think>\n\nt < t"), (TextSpans{{18, 23}}));
   EXPECT_EQ(spans_of("hermes", "none", "e <tool_call>{\"name\": \"g\"}</tool_call> <to\n e"),
-            (TextSpans{{0, 1}, {42, 48}}));
+            (TextSpans{{0, 1}, {39, 45}}));
   EXPECT_EQ(spans_of("hermes", "none", " <tool_call>g</tool_call>"), (TextSpans{{0, 25}}))
       << "what turns out to be no call";
   EXPECT_EQ(spans_of("openai", "openai",
