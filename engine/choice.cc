@@ -42,6 +42,11 @@ Choice::Choice(const ChoiceContext& context, std::shared_ptr<LiveRequest> live, 
       decoder_(*context.tokenizer, {.skip_special_tokens = decoder_skips(live_->request)}),
       matcher_(params().stop, params().include_stop_str_in_output) {
   if (params().stop_pattern) pattern_.emplace(params().stop_pattern);
+  // A prompt of one token has no row to score.
+  const std::vector<std::int32_t>& prompt = live_->request.prompt;
+  if (index_ == 0 && params().prompt_logprobs >= 0 && prompt.size() == 1) {
+    prompt_scores_.push_back({prompt[0], 0, 0, {}});
+  }
 }
 
 bool Choice::stops_answer(std::int32_t id) const {
@@ -88,7 +93,7 @@ void Choice::set_finish(Output& output, FinishReason finish) {
   finished_ = true;
 }
 
-void Choice::add_text(const OutputToken& token, Output& output) {
+void Choice::add_text(OutputToken& token, Output& output) {
   if (token.id >= context_->tokenizer->vocab_size()) return;  // padding of the head: no text
   if (is_hidden(token.id)) return;
   auto piece = decoder_.push(token.id);
@@ -97,6 +102,7 @@ void Choice::add_text(const OutputToken& token, Output& output) {
     set_finish(output, FinishReason::kError);
     return;
   }
+  token.text_bytes = static_cast<std::int32_t>(piece->size());
   if (made_ <= params().min_tokens && params().min_tokens > 0) {
     output.text += *piece;  // stop strings count from min_tokens on
     return;
@@ -150,12 +156,12 @@ Output Choice::take(Draws& draws, Time now) {
     first_token_ = now;
   }
   for (std::size_t i = 0; i < draws.tokens.size() && !finished_; ++i) {
-    const OutputToken& token = draws.tokens[i];
+    OutputToken& token = draws.tokens[i];
     ++made_;
     const bool is_eos = !params().ignore_eos && contains(context_->eos_ids, token.id);
     if (stops_answer(token.id)) {
       if (!is_eos && params().include_stop_str_in_output) add_text(token, output);
-      if (!is_eos && !finished_) output.stop_reason = fmt::format("token:{}", token.id);
+      if (!is_eos && !finished_) output.stop_token_id = token.id;
       if (!finished_) set_finish(output, FinishReason::kStop);
     } else {
       add_text(token, output);

@@ -90,7 +90,7 @@ class Choice {
  private:
   bool stops_answer(std::int32_t id) const;
   bool is_hidden(std::int32_t id) const;
-  void add_text(const OutputToken& token, Output& output);
+  void add_text(OutputToken& token, Output& output);
   void push_text(std::string_view piece, Output& output);
   void flush_text(Output& output);
   // predict_ms_max has passed.

@@ -53,7 +53,8 @@ struct Output {
   // first empty (no top, rank 0).
   std::vector<OutputToken> prompt_tokens;
   FinishReason finish = FinishReason::kNone;
-  std::string stop_reason;  // the stop string or "token:ID" that matched, empty for EOS
+  std::string stop_reason;          // the stop string that matched, else empty
+  std::int32_t stop_token_id = -1;  // the one of SamplingParams::stop_token_ids that came, else -1
   Error error;              // with kError
   // With the finish only:
   std::vector<float> embedding;  // [D] of a request that pools

@@ -19,6 +19,9 @@ struct OutputToken {
   float logprob = 0;
   int rank = 0;
   std::vector<TokenLogprob> top;
+  // Of the text as it grows: 0 for a token that is hidden, ends the answer, or ends inside a
+  // character; the token that completes the character brings all of it.
+  std::int32_t text_bytes = 0;
 };
 
 }  // namespace quire::engine

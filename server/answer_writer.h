@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,11 +23,13 @@ struct ChoiceState {
   std::vector<engine::OutputToken> prompt_tokens;  // of the prompt's first choice
   engine::FinishReason finish = engine::FinishReason::kNone;
   std::string stop_reason;
+  std::int32_t stop_token_id = -1;
   engine::Usage usage;
   engine::Timings timings;
   std::int64_t token_count = 0;
   std::int64_t chunks = 0;
   std::int64_t text_offset = 0;  // in code points
+  std::size_t raw_bytes = 0;     // of the text as it came from the engine
 };
 
 // One output of the engine and what its text means. state.answer has the events already.
@@ -34,6 +37,8 @@ struct AnswerPiece {
   std::size_t index = 0;  // of the choice
   const engine::Output* output = nullptr;
   const text::AnswerEvents* events = nullptr;
+  // Where the content among them stands in the answer's raw text.
+  std::span<const text::TextSpan> content = {};
 };
 
 // Writes one request's answer, either whole or as a stream. choices[i] is choice i % n of prompt

@@ -1,31 +1,40 @@
-// Lengths are those of the tokens decoded alone.
+// Both lists ascend, so that one walk along them is enough.
 #include "server/content_tokens.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "server/logprobs_json.h"
-#include "server/token_text.h"
 
 namespace quire::server {
 
-void ContentTokens::push(std::span<const engine::OutputToken> tokens) {
-  pending_.insert(pending_.end(), tokens.begin(), tokens.end());
+void ContentTokens::push(std::span<const engine::OutputToken> tokens,
+                         std::span<const text::TextSpan> content) {
+  for (const engine::OutputToken& token : tokens) {
+    const std::size_t begin = raw_bytes_;
+    raw_bytes_ += static_cast<std::size_t>(token.text_bytes);
+    // What has no text and never will have: hidden tokens and the end.
+    if (token.text_bytes == 0 && tokenizer_.is_special(token.id)) continue;
+    tokens_.push_back({token, begin, std::max(raw_bytes_, begin + 1)});
+  }
+  content_.insert(content_.end(), content.begin(), content.end());
 }
 
-Json ContentTokens::logprobs(std::size_t bytes, bool last, int top) {
-  std::size_t found = 0;
-  std::size_t count = 0;
-  while (found < bytes && count < pending_.size()) {
-    const std::size_t at = last ? pending_.size() - 1 - count : count;
-    found += token_text(tokenizer_, pending_[at].id).bytes.size();
-    ++count;
+Json ContentTokens::logprobs(std::size_t bytes, int top) {
+  std::vector<engine::OutputToken> found;
+  while (bytes > 0 && !content_.empty()) {
+    text::TextSpan& span = content_.front();
+    const std::size_t end = span.begin + std::min(bytes, span.end - span.begin);
+    while (!tokens_.empty() && tokens_.front().begin < end) {
+      if (tokens_.front().end > span.begin) found.push_back(std::move(tokens_.front().token));
+      tokens_.pop_front();
+    }
+    bytes -= end - span.begin;
+    span.begin = end;
+    if (span.begin == span.end) content_.pop_front();
   }
-  const std::span<const engine::OutputToken> all(pending_);
-  const auto mine = last ? all.last(count) : all.first(count);
-  Json out = chat_logprobs(tokenizer_, mine, {.tokens_as_ids = false, .top = top})["content"];
-  const auto end = last ? pending_.end() : pending_.begin() + static_cast<std::ptrdiff_t>(count);
-  pending_.erase(pending_.begin(), end);
-  return out;
+  return chat_logprobs(tokenizer_, found, {.tokens_as_ids = false, .top = top})["content"];
 }
 
 }  // namespace quire::server

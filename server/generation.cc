@@ -24,27 +24,38 @@ using engine::FinishReason;
 
 namespace {
 
-// What the output brings to the answer of its choice. Every output once, in order.
-text::AnswerEvents answer_events(const GenerationPlan& plan, const engine::Output& output,
-                                 ChoiceState& state) {
+// What an output means for the answer of its choice.
+struct Meaning {
   text::AnswerEvents events;
-  if (!plan.detokenize) return events;
+  text::TextSpans content;
+};
+
+// Every output once, in order.
+Meaning meaning_of(const GenerationPlan& plan, const engine::Output& output, ChoiceState& state) {
+  Meaning out;
+  const std::size_t begin = state.raw_bytes;
+  state.raw_bytes += output.text.size();
+  if (!plan.detokenize) return out;
+  text::AnswerEvents& events = out.events;
   if (!plan.answer.parser) {
     text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
-    return events;
+    if (!output.text.empty()) out.content.push_back({begin, state.raw_bytes});
+    return out;
   }
   if (!state.parser) state.parser = std::make_unique<text::AnswerParser>(*plan.answer.parser);
   events = state.parser->push(output.text);
-  if (output.finish == FinishReason::kNone) return events;
-  const bool cut = output.finish != FinishReason::kStop;
-  for (text::AnswerEvent& event : state.parser->finish(cut)) {
-    if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
-      events.push_back(std::move(event));
-    } else {
-      text::add_event(events, event.kind, event.text, event.call_idx);
+  if (output.finish != FinishReason::kNone) {
+    const bool cut = output.finish != FinishReason::kStop;
+    for (text::AnswerEvent& event : state.parser->finish(cut)) {
+      if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
+        events.push_back(std::move(event));
+      } else {
+        text::add_event(events, event.kind, event.text, event.call_idx);
+      }
     }
   }
-  return events;
+  out.content = state.parser->take_content_spans();
+  return out;
 }
 
 struct Dialects {
@@ -216,6 +227,7 @@ void GenerationTask::on_output(std::size_t prompt_idx, engine::Output output, Ti
   if (output.finish != FinishReason::kNone) {
     state.finish = output.finish;
     state.stop_reason = output.stop_reason;
+    state.stop_token_id = output.stop_token_id;
     state.usage = output.usage;
     state.timings = output.timings;
     ++finished_;
@@ -284,9 +296,9 @@ void GenerationTask::deliver(std::size_t index, engine::Output output) {
 
 void GenerationTask::collect(std::size_t index, engine::Output output) {
   ChoiceState& state = choices_[index];
-  const text::AnswerEvents events = answer_events(plan_, output, state);
-  state.answer.apply(events);
-  writer_->note({index, &output, &events});
+  const Meaning meaning = meaning_of(plan_, output, state);
+  state.answer.apply(meaning.events);
+  writer_->note({index, &output, &meaning.events, meaning.content});
   if (!output.prompt_tokens.empty()) state.prompt_tokens = std::move(output.prompt_tokens);
   if (plan_.logprobs >= 0 || plan_.return_token_ids) {
     std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(state.tokens));
@@ -322,9 +334,9 @@ void GenerationTask::release_held() {
 
 void GenerationTask::send(std::size_t index, const engine::Output& output) {
   if (!output.prompt_tokens.empty()) choices_[index].prompt_tokens = output.prompt_tokens;
-  const text::AnswerEvents events = answer_events(plan_, output, choices_[index]);
-  choices_[index].answer.apply(events);
-  std::string bytes = writer_->piece({index, &output, &events}, choices_);
+  const Meaning meaning = meaning_of(plan_, output, choices_[index]);
+  choices_[index].answer.apply(meaning.events);
+  std::string bytes = writer_->piece({index, &output, &meaning.events, meaning.content}, choices_);
   const bool last = finished_ == choices_.size() && held_.empty();
   if (!last) {
     exchange_->write(bytes);

@@ -33,6 +33,10 @@ Expected lift_functions(Json& body) {
 }
 
 Expected lift_choice(Json& body) {
+  if (is_given(body, "tool_choice")) {
+    return api_fail(kBadRequest, "function_call",
+                    "function_call and tool_choice exclude each other");
+  }
   const Json choice = std::exchange(body["function_call"], nullptr);
   body.erase("function_call");
   if (choice == "none" || choice == "auto") {
@@ -52,11 +56,13 @@ Expected lift_choice(Json& body) {
 
 void lift_messages(Json& messages) {
   int calls = 0;
-  const auto id = [&] { return fmt::format("call_{}", calls); };
+  // Nine letters and digits: Mistral's templates take no others.
+  const auto id = [&] { return fmt::format("call{:05}", calls); };
   for (Json& message : messages) {
     if (!message.is_object()) continue;
     const Json* call = find_member(message, "function_call");
-    if (call != nullptr && call->is_object()) {
+    const bool has_calls = is_given(message, "tool_calls");
+    if (call != nullptr && call->is_object() && !has_calls) {
       ++calls;
       message["tool_calls"] =
           Json::array({{{"id", id()}, {"type", "function"}, {"function", *call}}});

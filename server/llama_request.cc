@@ -37,43 +37,71 @@ tl::expected<FimParts, ApiError> read_parts(const Fields& fields) {
   return parts;
 }
 
-Prompt infill_prompt(const Fields& fields, const text::Tokenizer& tokenizer) {
+Prompt infill_prompt(const Fields& fields, const Backend& backend) {
+  const text::Tokenizer& tokenizer = backend.engine->tokenizer();
   const auto tokens = find_fim_tokens(tokenizer);
   if (!tokens) {
     return api_fail(kUnsupportedEndpoint, "", "the model has no fill-in-the-middle tokens");
   }
   const auto parts = read_parts(fields);
   if (!parts) return tl::unexpected(parts.error());
+  std::size_t bytes = parts->prefix.size() + parts->suffix.size();
+  for (const auto& [name, text] : parts->files) bytes += name.size() + text.size();
+  if (auto good = check_prompt_bytes(bytes, "input_prefix", backend); !good) {
+    return tl::unexpected(good.error());
+  }
   const auto ids = fim_prompt(tokenizer, *tokens, *parts);
   if (!ids) return tl::unexpected(api_error(ids.error()));
   return Json(*ids);
 }
 
-bool is_mixed(const Json& prompt) {
-  const auto is_text = [](const Json& item) { return item.is_string(); };
-  const auto is_number = [](const Json& item) { return item.is_number(); };
-  return prompt.is_array() && std::any_of(prompt.begin(), prompt.end(), is_text) &&
-         std::any_of(prompt.begin(), prompt.end(), is_number);
-}
+bool is_text(const Json& item) { return item.is_string(); }
+bool is_number(const Json& item) { return item.is_number(); }
 
 // Texts between ids are one prompt; only a text at its beginning gets the tokenizer's BOS.
-Prompt native_prompt(const Fields& fields, const text::Tokenizer& tokenizer) {
-  const Json* prompt = fields.get("prompt");
-  if (!is_mixed(*prompt)) return *prompt;
+Prompt joined_prompt(const Json& items, const Fields& fields, const Backend& backend) {
+  std::size_t bytes = 0;
+  for (const Json& item : items)
+    bytes += is_text(item) ? item.get_ref<const std::string&>().size() : 0;
+  if (auto good = check_prompt_bytes(bytes, "prompt", backend); !good) {
+    return tl::unexpected(good.error());
+  }
   Json ids = Json::array();
-  for (std::size_t i = 0; i < prompt->size(); ++i) {
-    const Json& item = (*prompt)[i];
-    if (!item.is_string()) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Json& item = items[i];
+    if (!is_text(item)) {
       ids.push_back(item);
       continue;
     }
     const bool special = i == 0 && fields.flag("add_special_tokens", true);
-    const auto part =
-        tokenizer.encode(item.get_ref<const std::string&>(), {.add_special_tokens = special});
+    const auto part = backend.engine->tokenizer().encode(item.get_ref<const std::string&>(),
+                                                         {.add_special_tokens = special});
     if (!part) return tl::unexpected(api_error(part.error()));
     for (const std::int32_t id : *part) ids.push_back(id);
   }
   return ids;
+}
+
+// A text, ids, both in one list, or a list of such prompts.
+Prompt native_prompt(const Fields& fields, const Backend& backend) {
+  const Json& prompt = *fields.get("prompt");
+  if (!prompt.is_array()) return prompt;
+  const bool texts = std::any_of(prompt.begin(), prompt.end(), is_text);
+  if (std::any_of(prompt.begin(), prompt.end(), is_number)) {
+    return texts ? joined_prompt(prompt, fields, backend) : Prompt(prompt);
+  }
+  if (texts && std::all_of(prompt.begin(), prompt.end(), is_text)) return prompt;
+  // Of several kinds: all become ids.
+  Json out = Json::array();
+  for (const Json& item : prompt) {
+    if (!item.is_array() && !is_text(item)) {
+      return api_fail(kBadRequest, "prompt", "prompt must hold texts, token ids and lists of them");
+    }
+    auto ids = joined_prompt(is_text(item) ? Json::array({item}) : item, fields, backend);
+    if (!ids) return ids;
+    out.push_back(std::move(*ids));
+  }
+  return out;
 }
 
 tl::expected<std::vector<std::string>, ApiError> read_response_fields(const Fields& fields) {
@@ -104,9 +132,8 @@ tl::expected<GenerationPlan, ApiError> plan_llama(Endpoint endpoint, std::string
   auto warnings = check_fields(*body, endpoint, policy.strict_fields);
   if (!warnings) return tl::unexpected(warnings.error());
   const Fields fields(*body);
-  const text::Tokenizer& tokenizer = backend.engine->tokenizer();
   auto prompt =
-      endpoint == kInfill ? infill_prompt(fields, tokenizer) : native_prompt(fields, tokenizer);
+      endpoint == kInfill ? infill_prompt(fields, backend) : native_prompt(fields, backend);
   if (!prompt) return tl::unexpected(prompt.error());
   auto shown = read_response_fields(fields);
   if (!shown) return tl::unexpected(shown.error());
@@ -115,7 +142,7 @@ tl::expected<GenerationPlan, ApiError> plan_llama(Endpoint endpoint, std::string
   completion["return_prompt_text"] = true;
   auto plan = plan_parsed(kCompletions, completion, backend, policy);
   if (!plan) return plan;
-  plan->warnings = std::move(*warnings);
+  plan->warnings.insert(plan->warnings.begin(), warnings->begin(), warnings->end());
   plan->return_token_ids = fields.flag("return_tokens", false);
   LlamaShape shape;
   shape.n_probs = static_cast<int>(fields.integer("n_probs", 0));

@@ -215,7 +215,7 @@ Expected read_bad_words(const Fields& fields, const Backend& backend, engine::Sa
       if (ids->empty()) continue;
       if (*before == '\0') {
         plain = *ids;
-      } else if (ids->front() == plain.front() || ids->size() != plain.size()) {
+      } else if (ids->size() != plain.size() || ids->front() == plain.front()) {
         continue;
       }
       out.bad_words.push_back(std::move(*ids));

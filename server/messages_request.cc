@@ -316,7 +316,7 @@ tl::expected<GenerationPlan, ApiError> plan_messages(std::string_view body, cons
   if (!chat) return tl::unexpected(chat.error());
   auto plan = plan_parsed(kChat, chat->chat, backend, policy);
   if (!plan) return plan;
-  plan->warnings = std::move(chat->warnings);
+  plan->warnings.insert(plan->warnings.begin(), chat->warnings.begin(), chat->warnings.end());
   plan->make_writer = make_messages_writer;
   return plan;
 }

@@ -40,8 +40,7 @@ Json error_json(int status, const std::string& message) {
 
 // Why the message ended, and the stop sequence that was met.
 std::pair<Json, Json> stop_of(const ChoiceState& state) {
-  const bool matched = state.finish == FinishReason::kStop && !state.stop_reason.empty() &&
-                       !state.stop_reason.starts_with("token:");
+  const bool matched = state.finish == FinishReason::kStop && !state.stop_reason.empty();
   if (matched) return {"stop_sequence", state.stop_reason};
   const std::string_view name = finish_reason_name(state);
   if (name == "tool_calls") return {"tool_use", nullptr};

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kPromptsMax = 256;
 constexpr std::size_t kSaltBytesMax = 128;
+constexpr const char* kPredictField = "n_predict";
 
 using Expected = tl::expected<void, ApiError>;
 using Ids = std::vector<std::int32_t>;
@@ -40,7 +41,8 @@ class Planner {
   tl::expected<Prompt, ApiError> middle_prompt(const std::string& text) const;
   Expected truncate(Ids& ids, std::int64_t reserved) const;
   tl::expected<std::int64_t, ApiError> fit(std::int64_t prompt_tokens) const;
-  std::int64_t asked_max_tokens() const;
+  // The field that bounds the answer, and its value: -1 where there is none.
+  std::pair<const char*, std::int64_t> asked_max_tokens() const;
   Expected show(const Prompt& prompt, bool truncated, const GenerationPlan& plan,
                 PromptPlan& out) const;
   Expected fill(Prompt prompt, const GenerationPlan& plan, const engine::SamplingParams& sampling,
@@ -147,15 +149,11 @@ Expected Planner::read_choices(GenerationPlan& plan) const {
 
 tl::expected<Prompt, ApiError> Planner::text_prompt(const std::string& text,
                                                     bool special_default) const {
-  if (backend_.prompt_bytes_max > 0 && text.size() > backend_.prompt_bytes_max &&
-      fields_.get("truncate_prompt_tokens") == nullptr) {
-    return tl::unexpected(ApiError{
-        kContextLength,
-        fmt::format("this model's maximum context length is {} tokens, which the prompt's {} "
-                    "bytes cannot fit",
-                    context_max(), text.size()),
-        endpoint_ == kChat ? "messages" : "prompt",
-        {{"n_ctx", context_max()}}});
+  if (fields_.get("truncate_prompt_tokens") == nullptr) {
+    const std::size_t bytes = text.size() + fields_.text("suffix", "").size();
+    const auto good =
+        check_prompt_bytes(bytes, endpoint_ == kChat ? "messages" : "prompt", backend_);
+    if (!good) return tl::unexpected(good.error());
   }
   if (endpoint_ == kCompletions && !fields_.text("suffix", "").empty()) return middle_prompt(text);
   Prompt prompt;
@@ -248,12 +246,12 @@ tl::expected<std::vector<Prompt>, ApiError> Planner::read_prompts() const {
   return prompts;
 }
 
-std::int64_t Planner::asked_max_tokens() const {
-  for (const char* name : {"max_completion_tokens", "max_tokens", "n_predict"}) {
+std::pair<const char*, std::int64_t> Planner::asked_max_tokens() const {
+  for (const char* name : {"max_completion_tokens", "max_tokens", kPredictField}) {
     const std::int64_t value = fields_.integer(name, -1);
-    if (value >= 0) return value;
+    if (value >= 0) return {name, value};
   }
-  return -1;
+  return {"max_tokens", -1};
 }
 
 Expected Planner::truncate(Ids& ids, std::int64_t reserved) const {
@@ -276,13 +274,14 @@ Expected Planner::truncate(Ids& ids, std::int64_t reserved) const {
 
 // How many tokens may follow a prompt of that length.
 tl::expected<std::int64_t, ApiError> Planner::fit(std::int64_t prompt_tokens) const {
-  const std::int64_t asked = asked_max_tokens();
+  const auto [name, asked] = asked_max_tokens();
   const std::int64_t rest = context_max() - prompt_tokens;
-  const bool scores_only = (endpoint_ == kCompletions && fields_.flag("echo", false)) ||
-                           fields_.get("prompt_logprobs") != nullptr;
-  if (asked == 0 && !scores_only) {
-    return api_fail(kBadRequest, "max_tokens",
-                    "max_tokens must be at least 1 without echo or prompt_logprobs, got 0");
+  // llama.cpp's clients send n_predict 0 to bring a prompt into the cache.
+  const bool may_be_none = (endpoint_ == kCompletions && fields_.flag("echo", false)) ||
+                           fields_.get("prompt_logprobs") != nullptr || name == kPredictField;
+  if (asked == 0 && !may_be_none) {
+    return api_fail(kBadRequest, name,
+                    "{} must be at least 1 without echo or prompt_logprobs, got 0", name);
   }
   if (asked > rest || rest < 0 || (asked < 0 && rest < 1)) {
     ApiError error{kContextLength,
@@ -341,7 +340,7 @@ Expected Planner::show(const Prompt& prompt, bool truncated, const GenerationPla
 
 Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
                        const engine::SamplingParams& sampling, PromptPlan& out) const {
-  const std::int64_t reserved = std::max<std::int64_t>(1, asked_max_tokens());
+  const std::int64_t reserved = std::max<std::int64_t>(1, asked_max_tokens().second);
   const std::size_t before = prompt.ids.size();
   if (auto good = truncate(prompt.ids, reserved); !good) return good;
   const auto max_tokens = fit(static_cast<std::int64_t>(prompt.ids.size()));
@@ -383,6 +382,19 @@ tl::expected<Json, ApiError> parse_body(std::string_view body) {
   return std::move(*parsed);
 }
 
+tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::string& name,
+                                                const Backend& backend) {
+  if (backend.prompt_bytes_max == 0 || bytes <= backend.prompt_bytes_max) return {};
+  const std::int64_t context_max = backend.engine->card().context_max;
+  return tl::unexpected(ApiError{
+      kContextLength,
+      fmt::format("this model's maximum context length is {} tokens, which the prompt's {} bytes "
+                  "cannot fit",
+                  context_max, bytes),
+      name,
+      {{"n_ctx", context_max}}});
+}
+
 tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend) {
   const Json* model = fields.get("model");
   if (model == nullptr) return {};
@@ -416,10 +428,13 @@ tl::expected<GenerationPlan, ApiError> plan_generation(Endpoint endpoint, std::s
   auto parsed = parse_body(body);
   if (!parsed) return tl::unexpected(parsed.error());
   if (endpoint != kChat) return plan_parsed(endpoint, *parsed, backend, policy);
+  const Fields fields(*parsed);
+  const bool is_old = fields.get("tools") == nullptr && (fields.get("functions") != nullptr ||
+                                                         fields.get("function_call") != nullptr);
   const auto legacy = lift_legacy_functions(*parsed);
   if (!legacy) return tl::unexpected(legacy.error());
   auto plan = plan_parsed(endpoint, *parsed, backend, policy);
-  if (!plan) return tl::unexpected(*legacy ? rename_legacy(plan.error()) : plan.error());
+  if (!plan) return tl::unexpected(is_old ? rename_legacy(plan.error()) : plan.error());
   plan->legacy_functions = *legacy;
   return plan;
 }

@@ -69,6 +69,10 @@ tl::expected<GenerationPlan, ApiError> plan_parsed(Endpoint endpoint, const Json
                                                    const Backend& backend,
                                                    const RequestPolicy& policy);
 
+// Whether a text of so many bytes can fit into the context; the error names the field.
+tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::string& name,
+                                                const Backend& backend);
+
 // Ok when `model` is absent or one of ours.
 tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend);
 

@@ -2,7 +2,6 @@
 #include "server/openai_response.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <utility>
 
@@ -29,18 +28,10 @@ Json token_ids_json(std::span<const engine::OutputToken> tokens) {
 }
 
 // The matched stop string, the matched id as a number, "timeout", or null.
-Json stop_reason_json(FinishReason finish, const std::string& reason) {
-  constexpr std::string_view kTokenPrefix = "token:";
-  if (finish == FinishReason::kTimeout) return "timeout";
-  if (reason.empty()) return nullptr;
-  if (reason.starts_with(kTokenPrefix)) {
-    std::int64_t id = 0;
-    const char* const begin = reason.data() + kTokenPrefix.size();
-    const char* const end = reason.data() + reason.size();
-    const auto [stop, error] = std::from_chars(begin, end, id);
-    if (error == std::errc() && stop == end) return id;
-  }
-  return reason;
+Json stop_reason_json(const ChoiceState& state) {
+  if (state.finish == FinishReason::kTimeout) return "timeout";
+  if (state.stop_token_id >= 0) return state.stop_token_id;
+  return state.stop_reason.empty() ? Json(nullptr) : Json(state.stop_reason);
 }
 
 Json finish_json(const GenerationPlan& plan, const ChoiceState& state) {
@@ -184,7 +175,7 @@ Json OpenAiWriter::whole_choice(std::size_t index, const std::vector<ChoiceState
   choice["index"] = index;
   if (is_chat_) {
     choice["message"] = message_json(state.answer, call_style());
-    if (plan_.echo) {
+    if (!prompt.echo.empty()) {
       Json& content = choice["message"]["content"];
       content = prompt.echo + (content.is_string() ? content.get<std::string>() : "");
     }
@@ -193,7 +184,7 @@ Json OpenAiWriter::whole_choice(std::size_t index, const std::vector<ChoiceState
   }
   choice["logprobs"] = parts.logprobs(plan_, tokenizer_, offset);
   choice["finish_reason"] = finish_json(plan_, state);
-  choice["stop_reason"] = stop_reason_json(state.finish, state.stop_reason);
+  choice["stop_reason"] = stop_reason_json(state);
   if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(state.tokens);
   if (!is_chat_) add_prompt(index, choices, choice);
   return choice;
@@ -231,12 +222,9 @@ Json OpenAiWriter::piece_choice(const AnswerPiece& piece, std::vector<ChoiceStat
     choice["text"] = std::move(text);
   }
   choice["logprobs"] = parts.logprobs(plan_, tokenizer_, state.text_offset);
-  const FinishReason finish = piece.output->finish;
-  choice["finish_reason"] =
-      finish == FinishReason::kNone ? Json(nullptr) : finish_json(plan_, state);
-  if (finish != FinishReason::kNone) {
-    choice["stop_reason"] = stop_reason_json(finish, piece.output->stop_reason);
-  }
+  const bool ends = piece.output->finish != FinishReason::kNone;
+  choice["finish_reason"] = ends ? finish_json(plan_, state) : Json(nullptr);
+  if (ends) choice["stop_reason"] = stop_reason_json(state);
   if (plan_.return_token_ids) choice["token_ids"] = token_ids_json(piece.output->tokens);
   if (!is_chat_ && first) add_prompt(piece.index, choices, choice);
   return choice;
@@ -263,7 +251,7 @@ std::string OpenAiWriter::piece(const AnswerPiece& piece, std::vector<ChoiceStat
     if (is_chat_) add_prompt(piece.index, choices, out);
     add_warnings(plan_, out);
   }
-  if (all_finished(choices)) add_costs(choices, out);
+  if (output.finish != FinishReason::kNone && all_finished(choices)) add_costs(choices, out);
   return sse_event(dump_json(out));
 }
 

@@ -157,8 +157,9 @@ tl::expected<engine::SamplingParams, ApiError> read_sampling(const Fields& field
   if (fields.get("top_p") != nullptr && !(out.top_p > 0)) {
     return api_fail(kBadRequest, "top_p", "top_p must be above 0, got {}", out.top_p);
   }
-  if (fields.get("seed") != nullptr) {
-    out.seed = static_cast<std::uint64_t>(fields.integer("seed", 0));
+  // -1 asks for a random one, as in vLLM and llama.cpp.
+  if (const std::int64_t seed = fields.integer("seed", -1); seed != -1) {
+    out.seed = static_cast<std::uint64_t>(seed);
   }
   out.min_tokens = fields.integer("min_tokens", 0);
   out.ignore_eos = fields.flag("ignore_eos", false);

@@ -9,7 +9,8 @@
 namespace quire::server {
 namespace {
 
-constexpr int kTypingMistake = 2;  // edits
+constexpr std::size_t kTypingMistake = 2;  // edits
+constexpr std::size_t kMembersMax = 512;
 
 Status check_type(const FieldSpec& spec, const Json& value) {
   switch (spec.type) {
@@ -59,12 +60,15 @@ bool is_neutral(const FieldSpec& spec, const Json& value) {
 
 std::string_view closest_field(std::string_view name, Endpoint endpoint) {
   std::string_view best;
-  int best_distance = kTypingMistake + 1;
+  std::size_t best_distance = kTypingMistake + 1;
   for (const FieldSpec& spec : field_specs()) {
     if ((spec.endpoints & endpoint) == 0) continue;
-    const int distance = edit_distance(name, spec.name);
+    // As many edits as the lengths differ by at least; names come from outside and may be long.
+    const auto [shorter, longer] = std::minmax({name.size(), spec.name.size()});
+    if (longer - shorter > kTypingMistake) continue;
+    const auto distance = static_cast<std::size_t>(edit_distance(name, spec.name));
     // A name that would have to change in every letter is another word.
-    const bool same_word = distance < static_cast<int>(std::min(name.size(), spec.name.size()));
+    const bool same_word = distance < shorter;
     if (distance >= best_distance || !same_word) continue;
     best_distance = distance;
     best = spec.name;
@@ -92,6 +96,10 @@ tl::expected<std::vector<std::string>, ApiError> check_fields(const Json& body, 
   constexpr std::size_t kWarningsMax = 16;
   if (!body.is_object()) {
     return api_fail(kBadRequest, "", "the body must be a JSON object, got {}", body.type_name());
+  }
+  if (body.size() > kMembersMax) {
+    return api_fail(kBadRequest, "", "the body has {} fields, the limit is {}", body.size(),
+                    kMembersMax);
   }
   std::vector<std::string> warnings;
   for (const auto& [name, value] : body.items()) {

@@ -257,6 +257,7 @@ constexpr FieldSpec kSpecs[] = {
     {"request_id", kGenerating, kAny, kIgnored},
     {"rid", kGenerating, kAny, kIgnored},
     {"timings_per_token", kGenerating, kBool, kIgnored},
+    {"t_max_prompt_ms", kLlamaCpp, kInteger, kIgnored},  // llama.cpp ignores it, llama.vim sends it
     {"spaces_between_special_tokens", kGenerating, kBool, kIgnored},  // none are ever put there
     {"stream_interval", kGenerating, kAny, kIgnored},
     {"sse_ping_interval", kGenerating, kAny, kIgnored},

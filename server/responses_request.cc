@@ -389,8 +389,8 @@ tl::expected<GenerationPlan, ApiError> plan_responses(std::string_view text, con
   }
   auto plan = plan_parsed(kChat, chat->chat, backend, policy);
   if (!plan) return tl::unexpected(rename_param(plan.error(), kNames));
-  plan->warnings = std::move(*warnings);
-  plan->warnings.insert(plan->warnings.end(), chat->warnings.begin(), chat->warnings.end());
+  plan->warnings.insert(plan->warnings.begin(), chat->warnings.begin(), chat->warnings.end());
+  plan->warnings.insert(plan->warnings.begin(), warnings->begin(), warnings->end());
   context->echo = echo_of(*body, *plan);
   if (Fields(*body).flag("store", true)) context->store = store;
   plan->make_writer = make_responses_writer(std::move(context));

@@ -78,6 +78,8 @@ class ResponsesWriter final : public AnswerWriter {
  private:
   Json response(std::string_view status) const;
   Json finished(const std::vector<ChoiceState>& choices) const;
+  // Ends the answer and keeps it; gives the response.
+  Json close(const std::vector<ChoiceState>& choices, std::string& out);
   void keep(const Json& response, const text::Answer& answer) const;
   std::string event(std::string_view type, Json data);
   Json place() const;
@@ -85,12 +87,10 @@ class ResponsesWriter final : public AnswerWriter {
   void extend(const std::string& text, const Json& logprobs, std::string& out);
   void end(bool cut, std::string& out);
   void add(const text::AnswerEvent& it, const Json& logprobs, std::string& out);
-  // Of the tokens that a content event stands for.
-  Json logprobs_of(const AnswerPiece& piece, std::size_t event_idx);
+  void add_all(const AnswerPiece& piece, std::string& out);
 
   const GenerationPlan& plan_;
   ContentTokens content_tokens_;
-  Json noted_logprobs_ = Json::array();
   std::shared_ptr<const ResponseContext> context_;
   std::string id_;
   std::int64_t created_ = unix_seconds();
@@ -228,19 +228,19 @@ void ResponsesWriter::add(const text::AnswerEvent& it, const Json& logprobs, std
   if (it.kind != Kind::kCallBegin) extend(it.text, logprobs, out);
 }
 
-Json ResponsesWriter::logprobs_of(const AnswerPiece& piece, std::size_t event_idx) {
-  const text::AnswerEvent& it = (*piece.events)[event_idx];
-  if (plan_.logprobs < 0 || it.kind != Kind::kContent) return Json::array();
-  const bool last = event_idx + 1 == piece.events->size();
-  return content_tokens_.logprobs(it.text.size(), last, plan_.logprobs);
+void ResponsesWriter::add_all(const AnswerPiece& piece, std::string& out) {
+  if (plan_.logprobs >= 0) content_tokens_.push(piece.output->tokens, piece.content);
+  for (const text::AnswerEvent& it : *piece.events) {
+    const bool has_logprobs = plan_.logprobs >= 0 && it.kind == Kind::kContent;
+    add(it, has_logprobs ? content_tokens_.logprobs(it.text.size(), plan_.logprobs) : Json::array(),
+        out);
+  }
 }
 
+// A whole answer has the items that a stream would have: its events are made and dropped.
 void ResponsesWriter::note(const AnswerPiece& piece) {
-  if (plan_.logprobs < 0) return;
-  content_tokens_.push(piece.output->tokens);
-  for (std::size_t i = 0; i < piece.events->size(); ++i) {
-    for (const Json& one : logprobs_of(piece, i)) noted_logprobs_.push_back(one);
-  }
+  std::string ignored;
+  add_all(piece, ignored);
 }
 
 std::string ResponsesWriter::piece(const AnswerPiece& piece, std::vector<ChoiceState>&) {
@@ -250,42 +250,30 @@ std::string ResponsesWriter::piece(const AnswerPiece& piece, std::vector<ChoiceS
     out += event("response.created", {{"response", response("in_progress")}});
     out += event("response.in_progress", {{"response", response("in_progress")}});
   }
-  if (plan_.logprobs >= 0) content_tokens_.push(piece.output->tokens);
-  for (std::size_t i = 0; i < piece.events->size(); ++i) {
-    add((*piece.events)[i], logprobs_of(piece, i), out);
-  }
+  add_all(piece, out);
   return out;
+}
+
+Json ResponsesWriter::close(const std::vector<ChoiceState>& choices, std::string& out) {
+  const ChoiceState& state = choices.front();
+  if (items_.empty()) begin(Kind::kContent, {}, out);
+  end(finish_reason_name(state) == "length", out);
+  Json response = finished(choices);
+  keep(response, state.answer);
+  return response;
 }
 
 std::string ResponsesWriter::stream_end(const std::vector<ChoiceState>& choices) {
   std::string out;
-  const ChoiceState& state = choices.front();
-  const bool cut = finish_reason_name(state) == "length";
-  if (items_.empty()) begin(Kind::kContent, {}, out);
-  end(cut, out);
-  const Json response = finished(choices);
-  keep(response, state.answer);
-  out += event(cut ? "response.incomplete" : "response.completed", {{"response", response}});
-  return out;
+  const Json response = close(choices, out);
+  return out +
+         event(response["status"] == "incomplete" ? "response.incomplete" : "response.completed",
+               {{"response", response}});
 }
 
 std::string ResponsesWriter::whole(const std::vector<ChoiceState>& choices) {
-  const ChoiceState& state = choices.front();
-  std::string ignored;  // the events of an answer that comes in one piece
-  const text::Answer& answer = state.answer;
-  const Json none = Json::array();
-  if (!answer.reasoning.empty()) add({Kind::kReasoning, answer.reasoning, 0, {}}, none, ignored);
-  if (!answer.content.empty() || answer.calls.empty()) {
-    add({Kind::kContent, answer.content, 0, {}}, noted_logprobs_, ignored);
-  }
-  for (const text::ToolCall& call : answer.calls) {
-    add({Kind::kCallBegin, call.name, 0, call.id}, none, ignored);
-    add({Kind::kArguments, call.arguments, 0, {}}, none, ignored);
-  }
-  end(finish_reason_name(state) == "length", ignored);
-  const Json response = finished(choices);
-  keep(response, answer);
-  return dump_json(response);
+  std::string ignored;
+  return dump_json(close(choices, ignored));
 }
 
 std::string ResponsesWriter::stream_error(const ApiError& error) {

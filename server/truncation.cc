@@ -32,6 +32,7 @@ std::size_t drop_oldest_messages(Json& chat, const Backend& backend, const Reque
   const std::int64_t context_max = backend.engine->card().context_max;
   const std::int64_t reserved =
       Fields(chat).integer("max_tokens", std::max<std::int64_t>(1, context_max / 8));
+  if (reserved >= context_max) return 0;
   const text::Tokenizer& tokenizer = backend.engine->tokenizer();
   const auto fits = [&](const Json& body, bool otherwise) {
     const auto text = render_chat_prompt(Fields(body), backend, policy);

@@ -12,11 +12,25 @@ import urllib.request
 import jsonschema
 
 
+def random_condition(rng, depth=0):
+    """A schema whose opposite is a schema, too."""
+    kinds = ["type", "const", "enum", "minimum", "exclusiveMaximum", "minLength", "pattern", "required"]
+    kind = rng.choice(kinds + ["properties", "items", "anyOf", "not"] * (depth < 2))
+    inner = random_condition(rng, depth + 1) if depth < 2 else True
+    return {"type": {"type": rng.choice(["string", "integer", "object", ["null", "number"]])}, "const": {"const": rng.choice([1, "a", None])},
+            "enum": {"enum": ["b c", 2.5, True]}, "minimum": {"minimum": rng.randint(-9, 9)},
+            "exclusiveMaximum": {"type": "number", "exclusiveMaximum": rng.randint(-9, 9)},
+            "minLength": {"minLength": rng.randint(0, 4)}, "pattern": {"type": "string", "pattern": rng.choice(["a", "^[a-z]+$"])},
+            "required": {"required": rng.sample(["id", "name", "items"], rng.randint(1, 2))},
+            "properties": {"properties": {rng.choice(["id", "name"]): inner}}, "items": {"items": inner},
+            "anyOf": {"anyOf": [inner, {"type": "boolean"}]}, "not": {"not": inner}}[kind]
+
+
 def random_schema(rng, depth=0):
     """A schema out of the keywords that the server enforces."""
     kinds = ["string", "integer", "number", "boolean", "null", "enum", "pattern", "format"]
     if depth < 3:
-        kinds += ["object"] * 4 + ["array"] * 2 + ["anyOf", "allOf"]
+        kinds += ["object"] * 4 + ["array"] * 2 + ["anyOf", "allOf", "oneOf", "not", "if"]
     kind = "object" if depth == 0 else rng.choice(kinds)
     if kind == "string":
         low = rng.randint(0, 5)
@@ -43,6 +57,13 @@ def random_schema(rng, depth=0):
         return {"type": "array", "items": random_schema(rng, depth + 1), "minItems": low, "maxItems": low + rng.randint(0, 2)}
     if kind == "anyOf":
         return {"anyOf": [random_schema(rng, depth + 1) for _ in range(rng.randint(1, 3))]}
+    if kind == "oneOf":
+        return {"oneOf": [random_schema(rng, depth + 1) for _ in range(rng.randint(1, 3))]}
+    if kind == "not":
+        return {**random_schema(rng, depth + 1), "not": random_condition(rng)}
+    if kind == "if":
+        return {**random_schema(rng, depth + 1), "if": random_condition(rng), "then": random_schema(rng, depth + 1),
+                **({"else": random_schema(rng, depth + 1)} if rng.random() < 0.7 else {})}
     if kind == "allOf":
         return {"allOf": [{"type": "integer", "minimum": rng.randint(0, 9)}, {"maximum": rng.randint(10, 99)}]}
     if kind in ("boolean", "null"):

@@ -1,6 +1,7 @@
 """Writes the seed corpus of one fuzz target, made of the small files that the tests keep."""
 import json
 import pathlib
+import random
 import re
 import sys
 
@@ -78,7 +79,17 @@ def request_bodies():
          "max_tokens": 4, "system": [{"type": "text", "text": "s"}], "thinking": {"type": "enabled", "budget_tokens": 9},
          "tools": [{"name": "f", "input_schema": {"type": "object"}}], "tool_choice": {"type": "any"}},
         {"input_prefix": "a", "input_suffix": "b", "input_extra": [{"filename": "f", "text": "t"}]},
-        {"messages": [message]}, {"content": "abc", "with_pieces": True}, {"tokens": [1, 2, 3]}]
+        {"messages": [message]}, {"content": "abc", "with_pieces": True}, {"tokens": [1, 2, 3]},
+        {"prompt": ["a", [1, "b"]], "n_predict": 0, "n_probs": 2, "response_fields": ["content", "timings/x"]}]
+    chat = {"messages": [{"role": "assistant", "content": "a"}], "max_tokens": 4}
+    for more in ({"functions": [tool], "function_call": {"name": "f"}}, {"echo": True, "detokenize": False},
+                 {"chat_template": "{{ messages }}<tool_call>", "return_token_offsets": True},
+                 {"prediction": {"type": "content", "content": [{"type": "text", "text": "a"}]}, "n": 2},
+                 {"structured_outputs": {"regex": "a+"}, "bad_words": ["a"], "logprob_token_ids": [1], "logprobs": True},
+                 {"tools": [{"type": "function", "function": tool}], "tool_choice": "required", "min_tokens": 2}):
+        yield b"\0" + json.dumps({**chat, **more}).encode()
+    yield b"\2" + json.dumps({"input": "a", "truncation": "auto", "max_output_tokens": 2**63 - 1, "top_logprobs": 2,
+                              "include": ["message.output_text.logprobs"]}).encode()
     for index, body in enumerate(bodies):
         yield bytes([index]) + json.dumps(body).encode()
 
@@ -91,10 +102,42 @@ def raw_strings(*names):
             yield match.group(2)
 
 
+def json_texts(value):
+    """The value and everything in it that could be a schema."""
+    if isinstance(value, dict):
+        yield json.dumps(value).encode()
+        for member in value.values():
+            yield from json_texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from json_texts(member)
+
+
+def random_schemas(count):
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        from check_structured import random_schema
+    except ImportError:  # without the package jsonschema
+        return
+    rng = random.Random(0)
+    for _ in range(count):
+        yield json.dumps(random_schema(rng)).encode()
+
+
 def schema():
-    for text in raw_strings("grammar/json_schema_test.cc", "grammar/mask_test.cc"):
-        if text.startswith(("{", "[", "t")):
-            yield text.encode()
+    names = [str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").glob("*/*_test.cc")]
+    for text in raw_strings(*sorted(names)):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            continue
+        yield from json_texts(value)
+    yield b"true"
+    for keyword in ("not", "anyOf", "oneOf", "allOf", "if"):
+        for inner in ({"type": "integer", "minimum": 3}, {"required": ["a"]}, {"properties": {"a": {"const": 1}}}):
+            value = inner if keyword in ("not", "if") else [inner, {"type": "string", "maxLength": 2}]
+            yield json.dumps({"type": ["object", "integer"], keyword: value, "then": {"maximum": 9}}).encode()
+    yield from random_schemas(200)
 
 
 def regex():

@@ -44,7 +44,7 @@ class SchemaCompiler {
       return schema(rest, path, depth + 1);
     }
     if (value.contains("if")) {
-      QUIRE_ASSIGN(const Json rest, without_if(value, path));
+      QUIRE_ASSIGN(const Json rest, without_if(root_, value, path));
       return schema(rest, path, depth + 1);
     }
     if (value.contains("dependentRequired") || value.contains("dependentSchemas")) {
@@ -119,13 +119,30 @@ class SchemaCompiler {
       }
       merged.push_back(std::move(both));
     }
-    if (std::string_view(key) == "oneOf") QUIRE_TRY(check_disjoint(root_, merged, here));
+    if (std::string_view(key) == "oneOf") QUIRE_TRY(set_apart(rest, branches, here, merged));
     std::vector<NodeId> choices;
     for (std::size_t i = 0; i < merged.size(); ++i) {
       QUIRE_ASSIGN(const NodeId node, schema(merged[i], fmt::format("{}/{}", here, i), depth + 1));
       choices.push_back(node);
     }
     return grammar_.choice(std::move(choices));
+  }
+
+  // Branches of oneOf that may overlap: with a property that tells them apart, which is then
+  // demanded, or without what the others allow.
+  Status set_apart(const Json& rest, const Json& branches, const Path& here,
+                   std::vector<Json>& merged) {
+    const Status apart = check_disjoint(root_, merged, here);
+    if (apart) return {};
+    const std::string name = discriminator_of(root_, merged);
+    for (Json& branch : merged) {
+      if (!name.empty()) branch = {{"allOf", {branch, {{"required", Json::array({name})}}}}};
+    }
+    if (!name.empty()) return {};
+    auto exact = exactly_one(root_, rest, branches, here);
+    if (!exact) return apart;
+    merged = std::move(*exact);
+    return {};
   }
 
   // The values that the other keywords allow.

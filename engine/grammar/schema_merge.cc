@@ -28,6 +28,12 @@ class Merger {
       : a_(a), b_(b), path_(std::move(path)), out_(a) {}
 
   Result<Json> run() {
+    const Json* type = find_member(a_, "type");
+    const Json* other_type = find_member(b_, "type");
+    if (type != nullptr && other_type != nullptr) {
+      QUIRE_TRY(types(*type, *other_type));
+      if (out_["type"].empty()) return Json(false);
+    }
     for (const char* key : {"$defs", "definitions"}) out_.erase(key);
     QUIRE_TRY(properties());
     QUIRE_TRY(elements());
@@ -213,14 +219,34 @@ class Merger {
   Json out_;
 };
 
+// Keywords that others of the same schema give a meaning, said without them.
+Result<Json> alone(const Json& root, Json schema, const std::string& path) {
+  if (!schema.is_object()) return schema;
+  if (schema.contains("if")) {
+    QUIRE_ASSIGN(schema, without_if(root, schema, path));
+  } else {
+    schema.erase("then");
+    schema.erase("else");
+  }
+  if (!schema.contains("contains")) {
+    schema.erase("minContains");
+    schema.erase("maxContains");
+  } else if (!schema.contains("minContains")) {
+    schema["minContains"] = 1;
+  }
+  return schema;
+}
+
 }  // namespace
 
 Result<Json> merge_schemas(const Json& root, const Json& a_in, const Json& b_in,
                            const std::string& path) {
-  QUIRE_ASSIGN(const Json a, plain_schema(root, a_in, path));
-  QUIRE_ASSIGN(const Json b, plain_schema(root, b_in, path));
+  QUIRE_ASSIGN(Json a, plain_schema(root, a_in, path));
+  QUIRE_ASSIGN(Json b, plain_schema(root, b_in, path));
   QUIRE_TRY(check_shape(a, path));
   QUIRE_TRY(check_shape(b, path));
+  QUIRE_ASSIGN(a, alone(root, std::move(a), path));
+  QUIRE_ASSIGN(b, alone(root, std::move(b), path));
   if (a.is_boolean()) return a.get<bool>() ? b : a;
   if (b.is_boolean()) return b.get<bool>() ? a : b;
   Json first = a, second = b;

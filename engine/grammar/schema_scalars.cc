@@ -1,6 +1,7 @@
 // A lone keyword has a direct form; several are combined as automata.
 #include "engine/grammar/schema_scalars.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -14,6 +15,7 @@ namespace {
 // Multiples between two bounds that are written out one by one.
 constexpr double kListedMax = 1000;
 constexpr std::int64_t kFactorMax = 1000;
+constexpr std::size_t kHolesMax = 32;
 
 std::vector<std::string> texts_of(const Json& schema, const char* key) {
   std::vector<std::string> out;
@@ -21,6 +23,67 @@ std::vector<std::string> texts_of(const Json& schema, const char* key) {
   if (list == nullptr) return out;
   for (const Json& value : *list) {
     if (value.is_string()) out.push_back(value.get<std::string>());
+  }
+  return out;
+}
+
+// A pattern that begins with lookaheads, as several patterns: "^(?!a)(?=b)c" finds what "^c" and
+// "^(?:b)" find and "^(?:a)" does not.
+struct SplitPattern {
+  std::string rest;
+  std::vector<std::string> also, never;
+};
+
+// Behind the parenthesis that closes the one at `begin`; npos when none does.
+std::size_t end_of_group(std::string_view text, std::size_t begin) {
+  int open = 0;
+  bool in_class = false;
+  for (std::size_t i = begin; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (in_class) {
+      in_class = text[i] != ']';
+    } else if (text[i] == '[') {
+      in_class = true;
+    } else if (text[i] == '(') {
+      ++open;
+    } else if (text[i] == ')' && --open == 0) {
+      return i + 1;
+    }
+  }
+  return std::string_view::npos;
+}
+
+// An alternative outside of groups: then a lookahead is of the first alternative only.
+bool has_alternatives(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '|') return true;
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '(') {
+      i = end_of_group(text, i);
+      if (i == std::string_view::npos) return false;
+      --i;
+    } else if (text[i] == '[') {
+      for (++i; i < text.size() && text[i] != ']'; ++i) i += text[i] == '\\' ? 1 : 0;
+    }
+  }
+  return false;
+}
+
+SplitPattern split_lookaheads(const std::string& pattern) {
+  SplitPattern out{pattern, {}, {}};
+  while (out.rest.starts_with("^(?!") || out.rest.starts_with("^(?=")) {
+    const std::size_t end = end_of_group(out.rest, 1);
+    if (end == std::string::npos || has_alternatives(out.rest)) break;
+    std::string inner = out.rest.substr(4, end - 5);
+    if (inner.starts_with('^') && !has_alternatives(inner)) inner.erase(0, 1);
+    // An end is one of the whole pattern.
+    const bool ends = inner.ends_with('$') && !inner.ends_with("\\$") && !has_alternatives(inner);
+    if (ends) inner.pop_back();
+    std::string anchored = "^(?:" + inner + ")" + (ends ? "$" : "");
+    (out.rest[3] == '!' ? out.never : out.also).push_back(std::move(anchored));
+    out.rest = "^" + out.rest.substr(end);
   }
   return out;
 }
@@ -58,20 +121,24 @@ Result<NodeId> ScalarSchemas::string(const Json& schema, const std::string& path
   QUIRE_ASSIGN(const int max, read_count(schema, "maxLength", kUnbounded, path));
   if (max != kUnbounded && max < min) return grammar_.choice({});
   std::vector<std::pair<std::string, std::string>> patterns;  // with their paths
+  std::vector<std::string> not_patterns = texts_of(schema, kNotPatterns);
+  const auto add_pattern = [&](const std::string& pattern) {
+    const SplitPattern split = split_lookaheads(pattern);
+    patterns.emplace_back(split.rest, path + "/pattern");
+    for (const std::string& also : split.also) patterns.emplace_back(also, path + "/pattern");
+    not_patterns.insert(not_patterns.end(), split.never.begin(), split.never.end());
+  };
   if (const Json* pattern = find_member(schema, "pattern")) {
     QUIRE_ASSIGN(const std::string text, json_string(*pattern, path + "/pattern"));
-    patterns.emplace_back(text, path + "/pattern");
+    add_pattern(text);
   }
-  for (const std::string& more : texts_of(schema, kMorePatterns)) {
-    patterns.emplace_back(more, path + "/pattern");
-  }
+  for (const std::string& more : texts_of(schema, kMorePatterns)) add_pattern(more);
   if (const Json* format = find_member(schema, "format")) {
     QUIRE_ASSIGN(const std::string name, json_string(*format, path + "/format"));
     const std::string_view known = format_pattern(name);
     if (known.empty()) return schema_error(path + "/format", "\"{}\" is not supported", name);
     patterns.emplace_back(known, path + "/format");
   }
-  const std::vector<std::string> not_patterns = texts_of(schema, kNotPatterns);
   const std::vector<std::string> except = texts_of(schema, kExcept);
   const bool limited = min > 0 || max != kUnbounded;
   if (patterns.empty() && not_patterns.empty() && !limited && !except.empty()) {
@@ -145,6 +212,15 @@ Result<Bounds> bounds_of(const Json& schema, const std::string& path) {
     bounds.max_excluded = true;
   }
   return bounds;
+}
+
+JsonValues::NumberBounds wanted(const Bounds& bounds) {
+  JsonValues::NumberBounds out;
+  out.min = bounds.min;
+  out.max = bounds.max;
+  out.min_excluded = bounds.min_excluded;
+  out.max_excluded = bounds.max_excluded;
+  return out;
 }
 
 }  // namespace
@@ -221,16 +297,51 @@ Result<NodeId> ScalarSchemas::multiples(const Json& schema, bool integer, const 
   return combine(node, false, range, here);
 }
 
+// Below, between and above the numbers that are excluded.
+Result<NodeId> ScalarSchemas::number_without(const Json& schema, const Json& except,
+                                             const std::string& path) {
+  std::vector<Decimal> holes;
+  for (const Json& value : except) {
+    if (!value.is_number()) continue;
+    const auto decimal = decimal_of(dump_json(value));
+    if (!decimal) return schema_error(path + "/not", "{} has too many digits", dump_json(value));
+    holes.push_back(*decimal);
+  }
+  if (holes.empty()) return number(schema, false, path);
+  if (holes.size() > kHolesMax || schema.contains("multipleOf")) {
+    return schema_error(path + "/not", "cannot be enforced for so many numbers, or multiples");
+  }
+  std::sort(holes.begin(), holes.end(),
+            [](const Decimal& a, const Decimal& b) { return compare(a, b) < 0; });
+  QUIRE_ASSIGN(const Bounds bounds, bounds_of(schema, path));
+  std::vector<NodeId> choices;
+  for (std::size_t i = 0; i <= holes.size(); ++i) {
+    JsonValues::NumberBounds part = wanted(bounds);
+    if (i > 0 && (!part.min || compare(*part.min, holes[i - 1]) <= 0)) {
+      part.min = holes[i - 1];
+      part.min_excluded = true;
+    }
+    if (i < holes.size() && (!part.max || compare(*part.max, holes[i]) >= 0)) {
+      part.max = holes[i];
+      part.max_excluded = true;
+    }
+    const int order = part.min && part.max ? compare(*part.min, *part.max) : -1;
+    if (order > 0 || (order == 0 && (part.min_excluded || part.max_excluded))) continue;
+    choices.push_back(values_.number_between(part));
+  }
+  return grammar_.choice(std::move(choices));
+}
+
 Result<NodeId> ScalarSchemas::number(const Json& schema, bool integer, const std::string& path) {
   NodeId node = -1;
   if (const Json* except = find_member(schema, kExcept)) {
     Json rest = schema;
     rest.erase(kExcept);
+    // 1, 1.0 and 1e0 are one number: only integers have one spelling here.
+    if (!integer) return number_without(rest, *except, path);
     QUIRE_ASSIGN(node, number(rest, integer, path));
     for (const Json& value : *except) {
       if (!value.is_number()) continue;
-      // 1, 1.0 and 1e0 are one number: only integers have one spelling here.
-      if (!integer) return schema_error(path + "/not", "cannot be enforced for numbers");
       const auto decimal = decimal_of(dump_json(value));
       if (!decimal || !decimal->fraction.empty()) continue;
       QUIRE_ASSIGN(node, combine(node, true, grammar_.literal(spell(*decimal)), path + "/not"));
@@ -240,12 +351,7 @@ Result<NodeId> ScalarSchemas::number(const Json& schema, bool integer, const std
   if (find_member(schema, "multipleOf") != nullptr) return multiples(schema, integer, path);
   QUIRE_ASSIGN(const Bounds bounds, bounds_of(schema, path));
   if (!bounds.min && !bounds.max) return integer ? values_.integer() : values_.number();
-  JsonValues::NumberBounds wanted;
-  wanted.min = bounds.min;
-  wanted.max = bounds.max;
-  wanted.min_excluded = bounds.min_excluded;
-  wanted.max_excluded = bounds.max_excluded;
-  return integer ? values_.integer_between(wanted) : values_.number_between(wanted);
+  return integer ? values_.integer_between(wanted(bounds)) : values_.number_between(wanted(bounds));
 }
 
 }  // namespace quire::grammar

@@ -34,6 +34,7 @@ class ScalarSchemas {
  private:
   Result<NodeId> content(const std::string& pattern, const std::string& path);
   Result<NodeId> combine(NodeId a, bool without, NodeId b, const std::string& path);
+  Result<NodeId> number_without(const Json& schema, const Json& except, const std::string& path);
   Result<NodeId> multiples(const Json& schema, bool integer, const std::string& path);
   Result<NodeId> integer_multiples(std::int64_t factor, const std::string& path);
 

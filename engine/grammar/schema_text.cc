@@ -34,6 +34,23 @@ std::string unescape_pointer(std::string_view token) {
   return out;
 }
 
+// The fragment of a URI may spell bytes as %HH.
+std::string unescape_percent(std::string_view text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c = static_cast<char>(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escaped =
+        text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
+    out += escaped ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
+    if (escaped) i += 2;
+  }
+  return out;
+}
+
 const Json* find_anchor(const Json& value, std::string_view name, int depth) {
   if (depth > 64 || !value.is_structured()) return nullptr;
   if (const Json* anchor = find_member(value, "$anchor");
@@ -120,7 +137,8 @@ bool disjoint(const Json& root, const Json& a_in, const Json& b_in) {
   for (const auto& [name, property] : a_properties->items()) {
     const Json* other = find_member(*b_properties, name);
     if (other == nullptr || !requires_property(a, name) || !requires_property(b, name)) continue;
-    const std::vector<Json> mine = constants_of(property), theirs = constants_of(*other);
+    const std::vector<Json> mine = constants_of(*dereference(root, &property)),
+                            theirs = constants_of(*dereference(root, other));
     if (!mine.empty() && !theirs.empty() && no_common(mine, theirs)) return true;
   }
   return false;
@@ -202,8 +220,11 @@ Result<const Json*> resolve_pointer(const Json& root, const std::string& referen
   while (!rest.empty()) {
     rest.remove_prefix(1);
     const std::size_t slash = std::min(rest.find('/'), rest.size());
-    const std::string token = unescape_pointer(rest.substr(0, slash));
+    const std::string raw = unescape_pointer(rest.substr(0, slash));
     rest.remove_prefix(slash);
+    // Names that were not escaped as they should be are found as they are.
+    const std::string token =
+        find_member(*at, raw) != nullptr ? raw : unescape_pointer(unescape_percent(raw));
     const Json* next = find_member(*at, token);
     if (next == nullptr && at->is_array() && !token.empty() && token.size() < 6 &&
         token.find_first_not_of("0123456789") == std::string::npos) {
@@ -224,6 +245,30 @@ Status check_disjoint(const Json& root, const std::vector<Json>& branches,
         return schema_error(path, "branches {} and {} may overlap: use anyOf", i, j);
       }
     }
+  }
+  return {};
+}
+
+std::string discriminator_of(const Json& root, const std::vector<Json>& branches) {
+  const auto values_at = [&](const Json& branch, const std::string& name) {
+    const Json& schema = *dereference(root, &branch);
+    const Json* type = find_member(schema, "type");
+    const Json* properties = find_member(schema, "properties");
+    if (type == nullptr || *type != "object" || properties == nullptr) return std::vector<Json>();
+    const Json* property = find_member(*properties, name);
+    return property == nullptr ? std::vector<Json>() : constants_of(*dereference(root, property));
+  };
+  const Json* properties = find_member(*dereference(root, &branches.front()), "properties");
+  if (properties == nullptr) return {};
+  for (const auto& [name, property] : properties->items()) {
+    bool tells = true;
+    std::vector<Json> seen;
+    for (const Json& branch : branches) {
+      const std::vector<Json> values = values_at(branch, name);
+      tells = tells && !values.empty() && no_common(values, seen);
+      seen.insert(seen.end(), values.begin(), values.end());
+    }
+    if (tells) return name;
   }
   return {};
 }

@@ -36,13 +36,20 @@ Result<const Json*> resolve_pointer(const Json& root, const std::string& referen
 Result<Json> merge_schemas(const Json& root, const Json& a, const Json& b, const std::string& path);
 // The schema without $ref and allOf at its top.
 Result<Json> plain_schema(const Json& root, const Json& schema, const std::string& path);
-// The same texts without `not`; without `if`; without the dependent keywords.
+// Values that the schema refuses, not always all of them; an error where none can be told.
+Result<Json> negation_of(const Json& root, const Json& schema, const std::string& path);
+// The same texts, or some of them, without `not`; without `if`; without the dependent keywords.
 Result<Json> without_not(const Json& root, const Json& schema, const std::string& path);
-Result<Json> without_if(const Json& schema, const std::string& path);
+Result<Json> without_if(const Json& root, const Json& schema, const std::string& path);
 Result<Json> without_dependencies(const Json& schema, const std::string& path);
 // oneOf is a choice when no value can be valid under two branches: other types, or a required
 // property with other constants.
 Status check_disjoint(const Json& root, const std::vector<Json>& branches, const std::string& path);
+// A property that tells object branches apart by constants wherever it stands; empty: none does.
+std::string discriminator_of(const Json& root, const std::vector<Json>& branches);
+// Each branch with `rest` and without what another branch allows.
+Result<std::vector<Json>> exactly_one(const Json& root, const Json& rest, const Json& branches,
+                                      const std::string& path);
 // A search pattern for a "format", empty when it is not known.
 std::string_view format_pattern(std::string_view format);
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "engine/grammar/matcher.h"
 #include "server/api_error.h"
 #include "server/llama_request.h"
 #include "server/messages_request.h"
@@ -29,9 +30,17 @@ struct World {
   World() : engine(FakeEngineOptions{}) {
     backend.engine = &engine;
     backend.render_chat = render;
+    backend.render_own = render;
     backend.model_names = {"m"};
+    backend.grammars = &grammars;
+    backend.answer_format.tools = text::find_tool_format("hermes", {}).value();
+    backend.answer_format.reasoning = text::find_reasoning_format("qwen3", {}).value();
+    backend.detect_format = text::detect_answer_format;
+    backend.prompt_bytes_max = 2'000;
+    policy.trust_chat_template = true;
   }
   FakeEngine engine;
+  grammar::GrammarStore grammars{engine.tokenizer(), engine.card().vocab};
   Backend backend;
   RequestPolicy policy;
   std::shared_ptr<ResponseStore> store = std::make_shared<ResponseStore>();

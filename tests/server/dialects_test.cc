@@ -83,7 +83,10 @@ Written write_both(const WriterMaker& make, std::size_t step) {
   bytes += streaming->stream_end(choices);
   Written out;
   out.events = events_of(bytes);
-  out.whole = parse_json(make(plan, engine, "whole")->whole(choices)).value();
+  const auto writer = make(plan, engine, "whole");
+  const engine::Output output;
+  writer->note({0, &output, &all});
+  out.whole = parse_json(writer->whole(choices)).value();
   return out;
 }
 
@@ -267,7 +270,8 @@ TEST(Messages, StopSequencesAreNamed) {
   const Json json = parse_json(writer->whole(choices)).value();
   EXPECT_EQ(json["stop_reason"], "stop_sequence");
   EXPECT_EQ(json["stop_sequence"], "end");
-  choices[0].stop_reason = "token:5";
+  choices[0].stop_reason.clear();
+  choices[0].stop_token_id = 5;
   EXPECT_EQ(parse_json(writer->whole(choices)).value()["stop_reason"], "end_turn");
 }
 

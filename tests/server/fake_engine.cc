@@ -351,6 +351,7 @@ engine::Output FakeEngine::next_output(Live& live, int choice) {
   const bool stopped = std::find(params.stop_token_ids.begin(), params.stop_token_ids.end(), id) !=
                        params.stop_token_ids.end();
   if (stopped) state.text.pop_back();
+  output.tokens.back().text_bytes = ends || stopped ? 0 : 1;
   const auto stop = std::find_if(params.stop.begin(), params.stop.end(), [&](const auto& it) {
     return state.text.find(it) != std::string::npos;
   });
@@ -363,7 +364,7 @@ engine::Output FakeEngine::next_output(Live& live, int choice) {
   } else if (ends) {
     finish(live, choice, FinishReason::kStop, output);
   } else if (stopped) {
-    output.stop_reason = fmt::format("token:{}", id);
+    output.stop_token_id = id;
     finish(live, choice, FinishReason::kStop, output);
   } else if (state.made >= params.max_tokens) {
     finish(live, choice, FinishReason::kLength, output);

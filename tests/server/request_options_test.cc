@@ -3,6 +3,8 @@
 // the documentation of vLLM, llama.cpp's server and OpenAI.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "server/chat_json.h"
 #include "server/content_tokens.h"
 #include "server/legacy_functions.h"
@@ -153,8 +155,8 @@ TEST(LegacyFunctions, RequestsAreSaidAgainWithTools) {
   EXPECT_TRUE(lift_legacy_functions(body).value());
   const Json wanted = parse_json(R"({"messages": [{"role": "user", "content": "x"},
     {"role": "assistant", "content": null, "tool_calls":
-      [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
-    {"role": "tool", "name": "f", "content": "7", "tool_call_id": "call_1"}],
+      [{"id": "call00001", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+    {"role": "tool", "name": "f", "content": "7", "tool_call_id": "call00001"}],
     "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
     "parallel_tool_calls": false,
     "tool_choice": {"type": "function", "function": {"name": "f"}}})")
@@ -174,6 +176,8 @@ TEST(LegacyFunctions, ErrorsNameTheOldFields) {
   EXPECT_EQ(param({{"functions", functions}, {"function_call", {{"name", "g"}}}}), "function_call");
   EXPECT_EQ(param({{"functions", functions}, {"function_call", "required"}}), "function_call");
   EXPECT_EQ(param({{"functions", functions}, {"tools", Json::array()}}), "functions");
+  EXPECT_EQ(param({{"function_call", {{"name", "g"}}}}), "function_call");
+  EXPECT_EQ(param({{"tool_choice", "auto"}, {"function_call", "none"}}), "function_call");
   EXPECT_EQ(post(server.port(), kChatPath,
                  chat_body({{"functions", functions}, {"function_call", "auto"}}))
                 .status,
@@ -272,6 +276,50 @@ TEST(Native, FieldsOfTheAnswerCanBeChosen) {
             "response_fields");
 }
 
+TEST(Native, StopsAreTold) {
+  TestServer server;
+  const std::string text = fake_text("abc", 0, 30);
+  const auto ended = [&](Json body) {
+    body.update({{"prompt", "abc"}, {"n_predict", 30}});
+    return post(server.port(), kNativePath, body).json();
+  };
+  const Json token = ended({{"stop_token_ids", Json::array({static_cast<int>(text[12])})}});
+  EXPECT_EQ(token["stop_type"], "eos") << "a token's id is no word";
+  EXPECT_EQ(token["stopping_word"], "");
+  const Json word = ended({{"stop", text.substr(12, 2)}});
+  EXPECT_EQ(word["stop_type"], "word");
+  EXPECT_EQ(word["stopping_word"], text.substr(12, 2));
+}
+
+TEST(Native, AnEmptyAnswerBringsThePromptIntoTheCache) {
+  TestServer server;
+  const Json answer =
+      post(server.port(), kNativePath, {{"prompt", "abc"}, {"n_predict", 0}}).json();
+  EXPECT_EQ(answer["content"], "");
+  EXPECT_EQ(answer["tokens_predicted"], 0);
+  EXPECT_EQ(answer["tokens_evaluated"], 3);
+  EXPECT_EQ(param_of(post(server.port(), kNativePath, {{"prompt", "abc"}, {"max_tokens", 0}})),
+            "max_tokens");
+  EXPECT_EQ(param_of(post(server.port(), kChatPath,
+                          {{"messages", {{{"role", "user"}, {"content", "hi"}}}},
+                           {"max_completion_tokens", 0}})),
+            "max_completion_tokens");
+}
+
+TEST(Native, WarningsOfTheSamplingAreKept) {
+  TestServer server;
+  const Json answer = post(server.port(), kNativePath,
+                           {{"prompt", "abc"},
+                            {"n_predict", 1},
+                            {"something_new", 1},
+                            {"repeat_penalty", 1.5},
+                            {"repetition_penalty", 1.5}})
+                          .json();
+  EXPECT_EQ(answer["warnings"],
+            Json::array({"unknown field \"something_new\" was ignored",
+                         "repeat_penalty has no effect beside repetition_penalty"}));
+}
+
 TEST(Native, PromptsOfManyKinds) {
   TestServer server;
   const Json two =
@@ -284,6 +332,16 @@ TEST(Native, PromptsOfManyKinds) {
   const Json mixed = {{"prompt", {97, "bc"}}, {"n_predict", 2}};
   EXPECT_EQ(post(server.port(), kNativePath, mixed).json()["content"], fake_text("abc", 0, 2));
   EXPECT_EQ(param_of(post(server.port(), kNativePath, {{"prompt", {97, "b", -1}}})), "prompt");
+  const Json kinds = {{"prompt", {"ab", Json::array({97, "b"}), Json::array({97, 98})}},
+                      {"n_predict", 2}};
+  const Json three = post(server.port(), kNativePath, kinds).json();
+  ASSERT_EQ(three.size(), 3u);
+  for (const Json& one : three) EXPECT_EQ(one["content"], fake_text("ab", 0, 2));
+  for (const Json& bad : {Json::array({"a", nullptr}), Json::array({"a", Json::array()}),
+                          Json::array({Json::object()}), Json::array()}) {
+    const std::string param = param_of(post(server.port(), kNativePath, {{"prompt", bad}}));
+    EXPECT_TRUE(param.starts_with("prompt")) << bad << " " << param;
+  }
 }
 
 TEST(Probabilities, OpenAisAnswersTakeLlamaCppsName) {
@@ -340,26 +398,42 @@ TEST(Responses, LogprobsOfTheText) {
   }
 }
 
+std::vector<engine::OutputToken> tokens_of(std::initializer_list<std::string_view> texts) {
+  std::vector<engine::OutputToken> out;
+  for (const std::string_view text : texts) {
+    out.push_back({text.empty() ? 'x' : text[0], 0, 0, {}, static_cast<std::int32_t>(text.size())});
+  }
+  return out;
+}
+
+std::string letters_of(const Json& list) {
+  std::string out;
+  for (const Json& one : list) out += one["token"];
+  return out;
+}
+
+// Each token is shown by its first letter. "Yes" begins in a token that ends the reasoning.
 TEST(Responses, TokensOfMarkersAndReasoningAreNoText) {
   const ByteTokenizer tokenizer;
-  const auto tokens = [](std::string_view text) {
-    std::vector<engine::OutputToken> out;
-    for (const char c : text) out.push_back({c, 0, 0, {}});
-    return out;
-  };
-  const auto text_of = [](const Json& list) {
-    std::string out;
-    for (const Json& one : list) out += one["token"];
-    return out;
-  };
   ContentTokens content(tokenizer);
-  content.push(tokens("hmm"));   // reasoning
-  content.push(tokens("</t>"));  // its end, without text
-  content.push(tokens("Yes"));
-  EXPECT_EQ(text_of(content.logprobs(3, true, 0)), "Yes");
-  content.push(tokens(" no<call>{"));
-  EXPECT_EQ(text_of(content.logprobs(3, false, 0)), " no");
-  EXPECT_EQ(text_of(content.logprobs(1, true, 0)), "{");
+  content.push(tokens_of({"hm", "m", "</t", ">Y", "es", " no", "<call>", "{"}),
+               std::vector<text::TextSpan>{{7, 13}});
+  EXPECT_EQ(letters_of(content.logprobs(2, 0)), ">e");
+  EXPECT_EQ(letters_of(content.logprobs(4, 0)), " ") << "a token is told once";
+  content.push(tokens_of({"}", "</call>", "Well"}), std::vector<text::TextSpan>{{28, 32}});
+  EXPECT_EQ(letters_of(content.logprobs(4, 0)), "W");
+}
+
+TEST(Responses, TokensWithoutTextOfTheirOwn) {
+  const ByteTokenizer tokenizer;
+  ContentTokens content(tokenizer);
+  // Two tokens are a character's bytes: the second brings it. A special one is hidden.
+  auto tokens = tokens_of({"a", "", "bcd", "e"});
+  tokens.insert(tokens.begin() + 3, {ByteTokenizer::kBos, 0, 0, {}});
+  content.push(tokens, std::vector<text::TextSpan>{{0, 1}});
+  EXPECT_EQ(letters_of(content.logprobs(1, 0)), "a") << "the rest is held back";
+  content.push({}, std::vector<text::TextSpan>{{1, 5}});
+  EXPECT_EQ(letters_of(content.logprobs(4, 0)), "xbe");
 }
 
 TEST(Responses, TruncationDropsTheOldestItems) {
@@ -387,6 +461,9 @@ TEST(Responses, TruncationDropsTheOldestItems) {
   body["input"] = std::string(600, 'x');
   EXPECT_EQ(param_of(post(server.port(), kResponsesPath, body)), "input")
       << "nothing can be left out";
+  body["max_output_tokens"] = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(post(server.port(), kResponsesPath, body).json()["error"]["code"],
+            "context_length_exceeded");
   body["truncation"] = "middle";
   EXPECT_EQ(param_of(post(server.port(), kResponsesPath, body)), "truncation");
 }

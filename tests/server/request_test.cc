@@ -2,6 +2,8 @@
 // turned against itself: every row must refuse a wrong type and values outside its range.
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 #include "base/rng.h"
 #include "engine/grammar/matcher.h"
 #include "engine/stop_pattern.h"
@@ -260,8 +262,19 @@ TEST_F(Request, ModelAndDefaults) {
   const engine::SamplingParams plain = sampling(Json::object());
   EXPECT_EQ(plain.temperature, 1.0f);
   EXPECT_FALSE(plain.seed.has_value());
-  EXPECT_EQ(sampling({{"seed", -1}}).seed, ~std::uint64_t{0});
+  EXPECT_EQ(sampling({{"seed", -2}}).seed, ~std::uint64_t{1});
+  EXPECT_EQ(sampling({{"seed", -1}}).seed, std::nullopt) << "random, as in vLLM and llama.cpp";
   EXPECT_EQ(sampling({{"seed", 9223372036854775807}}).seed, 9223372036854775807u);
+}
+
+// Names are compared with every known field; a name as long as a body may be costs nothing.
+TEST_F(Request, NamesAreBounded) {
+  const std::clock_t before = std::clock();  // processor time: others may run besides
+  EXPECT_EQ(completion({{std::string(1 << 20, 'x'), 1}}), "ok");
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC);
+  Json many = Json::object();
+  for (int i = 0; i < 600; ++i) many[fmt::format("some_other_field_{}", i)] = i;
+  EXPECT_EQ(completion(many), "400  ");
 }
 
 TEST_F(Request, TemplateArguments) {

@@ -19,6 +19,7 @@ struct Answer {
   std::vector<std::int32_t> tokens;
   std::string text;
   std::string stop_reason;
+  std::int32_t stop_token_id = -1;
   engine::FinishReason finish = engine::FinishReason::kNone;
 };
 
@@ -139,7 +140,7 @@ inline Answer reference_answer(const FakeFunction& model, const engine::Generate
       answer.stop_reason = hit.stop;
       answer.finish = FinishReason::kStop;
     } else if (is_stop) {
-      if (!is_eos) answer.stop_reason = fmt::format("token:{}", id);
+      if (!is_eos) answer.stop_token_id = id;
       answer.finish = FinishReason::kStop;
     } else if (held.is_complete()) {
       answer.finish = FinishReason::kStop;

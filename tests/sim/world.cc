@@ -340,13 +340,13 @@ void World::check_finish(const RequestLog& log, const ChoiceLog& choice,
   EXPECT_EQ(choice.text, choice.expected.text);
   EXPECT_EQ(static_cast<int>(output.finish), static_cast<int>(choice.expected.finish));
   EXPECT_EQ(output.stop_reason, choice.expected.stop_reason);
+  EXPECT_EQ(output.stop_token_id, choice.expected.stop_token_id);
   if (scored) check_prompt_scores(log, choice);
 }
 
 void World::check_prompt_scores(const RequestLog& log, const ChoiceLog& choice) {
   const std::vector<std::int32_t>& prompt = log.request.prompt;
   ++counts_.scored_prompts;
-  if (prompt.size() < 2) return;
   ASSERT_EQ(choice.prompt_tokens.size(), prompt.size());
   EXPECT_EQ(choice.prompt_tokens[0].rank, 0);
   const kernels::Kernels& kernels = kernels::kernels(kernels::Isa::kScalar);

@@ -31,8 +31,19 @@ Answer parse(const AnswerParserOptions& options, const std::vector<std::string>&
              bool cut = false) {
   AnswerParser parser(options);
   Answer answer;
-  for (const std::string& piece : pieces) answer.apply(parser.push(piece));
+  std::string raw, sourced;
+  for (const std::string& piece : pieces) {
+    answer.apply(parser.push(piece));
+    raw += piece;
+  }
   answer.apply(parser.finish(cut));
+  std::size_t end = 0;
+  for (const TextSpan& span : parser.take_content_spans()) {
+    EXPECT_GE(span.begin, end);
+    end = span.end;
+    sourced += raw.substr(span.begin, span.end - span.begin);
+  }
+  EXPECT_EQ(sourced, answer.content) << "of " << raw;
   return answer;
 }
 
@@ -309,6 +320,26 @@ TEST(AnswerParser, ACallEndsTheReasoning) {
   EXPECT_EQ(shown(parse(options_of("hermes", "qwen3"),
                         {"<think>hm\n<tool_call>{\"name\":\"g\"}</tool_call>"})),
             "R[hm] C[] g({})");
+}
+
+// The letters of the content also stand in what is left out, before and behind it.
+TEST(AnswerParser, TellsWhereTheContentStands) {
+  const auto spans_of = [](std::string_view tools, std::string_view reasoning,
+                           const std::string& text) {
+    AnswerParser parser(options_of(tools, reasoning));
+    parser.push(text);
+    parser.finish(false);
+    return parser.take_content_spans();
+  };
+  EXPECT_EQ(spans_of("none", "qwen3", "<think>t</think>\n\nt < t"), (TextSpans{{18, 23}}));
+  EXPECT_EQ(spans_of("hermes", "none", "e <tool_call>{\"name\": \"g\"}</tool_call> <to\n e"),
+            (TextSpans{{0, 1}, {39, 45}}));
+  EXPECT_EQ(spans_of("hermes", "none", " <tool_call>g</tool_call>"), (TextSpans{{0, 25}}))
+      << "what turns out to be no call";
+  EXPECT_EQ(spans_of("openai", "openai",
+                     "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final"
+                     "<|message|>a<|return|>"),
+            (TextSpans{{83, 84}}));
 }
 
 }  // namespace

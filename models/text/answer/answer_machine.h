@@ -5,19 +5,44 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "models/text/answer/answer.h"
 #include "models/text/answer/answer_parser.h"
+#include "models/text/answer/text_source.h"
 
 namespace quire::text {
 
 class AnswerMachine {
  public:
   virtual ~AnswerMachine() = default;
-  virtual void feed(char c, AnswerEvents& events) = 0;
+  void push(char c, AnswerEvents& events) {
+    ++fed_;
+    feed(c, events);
+  }
   virtual void finish(bool cut, AnswerEvents& events) = 0;
   virtual bool in_reasoning() const = 0;
   virtual int call_count() const = 0;
+  // Of the content of all events since the last call.
+  TextSpans take_content_spans() { return std::exchange(spans_, {}); }
+
+ protected:
+  virtual void feed(char c, AnswerEvents& events) = 0;
+  // Bytes of the text so far, the one that is being fed included.
+  std::size_t fed() const { return fed_; }
+  // Content in the order of the text. end: of `text` in the whole text.
+  void add_content_text(std::string_view text, std::size_t end, AnswerEvents& events) {
+    add_event(events, AnswerEvent::Kind::kContent, text);
+    for (std::size_t at = end - text.size(); at < end; ++at) add_byte(spans_, at);
+  }
+  void add_content_text(const SourcedText& text, AnswerEvents& events) {
+    add_event(events, AnswerEvent::Kind::kContent, text.text());
+    for (std::size_t i = 0; i < text.text().size(); ++i) add_byte(spans_, text.at(i));
+  }
+
+ private:
+  std::size_t fed_ = 0;
+  TextSpans spans_;
 };
 
 // options must outlive the machine.

@@ -36,7 +36,7 @@ AnswerParser::~AnswerParser() = default;
 
 AnswerEvents AnswerParser::push(std::string_view text) {
   AnswerEvents events;
-  for (const char c : text) machine_->feed(c, events);
+  for (const char c : text) machine_->push(c, events);
   return events;
 }
 
@@ -45,6 +45,8 @@ AnswerEvents AnswerParser::finish(bool cut) {
   machine_->finish(cut, events);
   return events;
 }
+
+TextSpans AnswerParser::take_content_spans() { return machine_->take_content_spans(); }
 
 bool AnswerParser::in_reasoning() const { return machine_->in_reasoning(); }
 int AnswerParser::call_count() const { return machine_->call_count(); }

@@ -9,6 +9,7 @@
 #include "models/load/json.h"
 #include "models/text/answer/answer.h"
 #include "models/text/answer/answer_format.h"
+#include "models/text/answer/text_source.h"
 
 namespace quire::text {
 
@@ -39,6 +40,10 @@ class AnswerParser {
   AnswerEvents push(std::string_view text);
   // The answer has ended; cut: since it had become too long. Nothing may follow.
   AnswerEvents finish(bool cut);
+
+  // Where the content of all events since the last call stands in the text that was pushed: as many
+  // bytes, in the same order.
+  TextSpans take_content_spans();
 
   bool in_reasoning() const;
   int call_count() const;

@@ -54,7 +54,7 @@ class JsonValueScan {
 
  private:
   std::string open_;  // brackets, outermost first
-  bool begun_ = false, in_string_ = false, escaped_ = false, in_word_ = false;
+  bool in_string_ = false, escaped_ = false, in_word_ = false;
 };
 
 // The schema of a parameter of one of the request's functions, or null.

@@ -19,37 +19,14 @@ class HarmonyMachine final : public AnswerMachine {
     if (options.reasoning_is_open) body_ = Body::kReasoning, in_body_ = true;
   }
 
-  void feed(char c, AnswerEvents& events) override {
-    static constexpr std::array<std::string_view, 6> kMarkers = {
-        "<|message|>", "<|channel|>", "<|start|>", "<|end|>", "<|call|>", "<|return|>"};
-    std::string text;
-    const int found = scan_.feed(c, kMarkers, text);
-    if (in_body_) {
-      add_body(text, events);
-    } else {
-      header_ += text;
-      // Text where a message should begin: an answer without the format's headers.
-      const bool bare = !in_header_ && !text.empty();
-      if (bare || header_.size() > kHeaderBytesMax) begin_body(Body::kContent, events);
-    }
-    if (found < 0) return;
-    const auto marker = kMarkers[static_cast<std::size_t>(found)];
-    if (marker == "<|message|>" && !in_body_) {
-      begin_body(body_of_header(), events);
-      return;
-    }
-    if (in_body_) end_body(false, events);
-    in_header_ = marker == "<|channel|>" || marker == "<|start|>";
-    if (marker == "<|channel|>") header_ += marker;
-  }
-
   void finish(bool cut, AnswerEvents& events) override {
     const std::string rest = scan_.take();
     if (in_body_) {
-      add_body(rest, events);
-      end_body(cut, events);
+      add_body(rest, fed(), events);
+      end_body(fed(), cut, events);
     } else if (!in_header_) {
-      add_event(events, Kind::kContent, header_ + rest);
+      add_header(rest, fed());
+      add_content_text(header_, events);
     }
   }
 
@@ -59,12 +36,43 @@ class HarmonyMachine final : public AnswerMachine {
  private:
   enum class Body { kContent, kReasoning, kCall };
 
+  void feed(char c, AnswerEvents& events) override {
+    static constexpr std::array<std::string_view, 6> kMarkers = {
+        "<|message|>", "<|channel|>", "<|start|>", "<|end|>", "<|call|>", "<|return|>"};
+    std::string text;
+    const int found = scan_.feed(c, kMarkers, text);
+    const std::string_view marker =
+        found < 0 ? std::string_view() : kMarkers[static_cast<std::size_t>(found)];
+    const std::size_t end = fed() - marker.size() - scan_.held_bytes();  // of `text`
+    if (in_body_) {
+      add_body(text, end, events);
+    } else {
+      add_header(text, end);
+      // Text where a message should begin: an answer without the format's headers.
+      const bool bare = !in_header_ && !text.empty();
+      if (bare || header_.text().size() > kHeaderBytesMax) begin_body(Body::kContent, events);
+    }
+    if (found < 0) return;
+    if (marker == "<|message|>" && !in_body_) {
+      begin_body(body_of_header(), events);
+      return;
+    }
+    if (in_body_) end_body(end, false, events);
+    in_header_ = marker == "<|channel|>" || marker == "<|start|>";
+    if (marker == "<|channel|>") add_header(marker, fed());
+  }
+
+  void add_header(std::string_view text, std::size_t end) {
+    for (std::size_t i = 0; i < text.size(); ++i) header_.add(text[i], end - text.size() + i);
+  }
+
   // "assistant<|channel|>commentary to=functions.f <|constrain|>json", in any order.
   Body body_of_header() {
     name_.clear();
+    const std::string& header = header_.text();
     constexpr std::string_view kTo = "to=", kFunctions = "functions.", kChannel = "<|channel|>";
-    if (const std::size_t to = header_.find(kTo); to != std::string::npos) {
-      std::string_view rest = std::string_view(header_).substr(to + kTo.size());
+    if (const std::size_t to = header.find(kTo); to != std::string::npos) {
+      std::string_view rest = std::string_view(header).substr(to + kTo.size());
       rest = rest.substr(0, std::min(rest.find_first_of(" <\n"), rest.size()));
       if (rest.starts_with(kFunctions)) rest.remove_prefix(kFunctions.size());
       name_ = rest;
@@ -72,35 +80,41 @@ class HarmonyMachine final : public AnswerMachine {
         return Body::kCall;
       }
     }
-    const std::size_t channel = header_.rfind(kChannel);
+    const std::size_t channel = header.rfind(kChannel);
     const bool analysis = channel != std::string::npos &&
-                          header_.substr(channel + kChannel.size()).starts_with("analysis");
+                          header.substr(channel + kChannel.size()).starts_with("analysis");
     return analysis ? Body::kReasoning : Body::kContent;
   }
 
   void begin_body(Body body, AnswerEvents& events) {
-    const std::string text = std::exchange(header_, {});
+    const SourcedText text = header_.take();
     const bool bare = !in_header_;
     in_header_ = false;
     in_body_ = true;
     body_ = body;
     arguments_.clear();
-    if (bare) add_body(text, events);
+    if (bare && body == Body::kContent) {
+      add_content_text(text, events);
+    } else if (bare) {
+      add_body(text.text(), fed(), events);
+    }
     if (body == Body::kCall && options_.calls_are_enforced) calls_.begin(name_, {}, events);
   }
 
-  void add_body(std::string_view text, AnswerEvents& events) {
+  // end: of `text` in the whole text.
+  void add_body(std::string_view text, std::size_t end, AnswerEvents& events) {
     if (body_ == Body::kReasoning) {
       if (options_.show_reasoning) add_event(events, Kind::kReasoning, text);
     } else if (body_ == Body::kContent) {
-      add_event(events, Kind::kContent, text);
+      add_content_text(text, end, events);
     } else {
       arguments_ += text;
       if (calls_.open()) calls_.grow(arguments_, events);
     }
   }
 
-  void end_body(bool cut, AnswerEvents& events) {
+  // end: of the body in the whole text.
+  void end_body(std::size_t end, bool cut, AnswerEvents& events) {
     in_body_ = false;
     if (body_ != Body::kCall) return;
     if (only_blanks(arguments_)) arguments_ = "{}";
@@ -109,7 +123,7 @@ class HarmonyMachine final : public AnswerMachine {
       if (!calls_.open()) calls_.begin(name_, {}, events);
       calls_.grow(arguments_, events);
     } else {
-      add_event(events, Kind::kContent, arguments_);
+      add_content_text(arguments_, end, events);
     }
     calls_.end();
   }
@@ -121,7 +135,7 @@ class HarmonyMachine final : public AnswerMachine {
   const AnswerParserOptions& options_;
   CallWriter calls_;
   MarkerScan scan_;
-  std::string header_;
+  SourcedText header_;
   bool in_header_ = false;
   bool in_body_ = false;
   Body body_ = Body::kContent;

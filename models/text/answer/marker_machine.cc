@@ -27,38 +27,23 @@ class MarkerMachine final : public AnswerMachine {
         where_(options.reasoning_is_open && !reasoning_.end.empty() ? Where::kReasoning
                                                                     : Where::kContent) {}
 
-  void feed(char c, AnswerEvents& events) override {
-    switch (where_) {
-      case Where::kReasoning:
-        return feed_reasoning(c, events);
-      case Where::kContent:
-        return feed_content(c, events);
-      case Where::kSection:
-        raw_ += c;
-        return feed_section(c, events);
-      case Where::kCall:
-        raw_ += c;
-        return feed_call(c, events);
-    }
-  }
-
   void finish(bool cut, AnswerEvents& events) override {
     switch (where_) {
       case Where::kReasoning:
         add_reasoning(scan_.take(), events);
         return;
       case Where::kContent:
-        add_content(scan_.take(), events);
+        add_content(scan_.take(), fed(), events);
         break;
       case Where::kSection:
-        if (section_calls_ == 0 || (!cut && !only_blanks(raw_))) add_content(raw_, events);
+        if (section_calls_ == 0 || (!cut && !only_blanks(raw_.text()))) add_content(raw_, events);
         break;
       case Where::kCall:
         finish_call(cut, events);
         break;
     }
     // Blanks at the end belong to an answer in words only.
-    if (calls_.count() == 0) add_event(events, Kind::kContent, blanks_);
+    if (calls_.count() == 0) flush_blanks(events);
   }
 
   bool in_reasoning() const override { return where_ == Where::kReasoning; }
@@ -66,6 +51,21 @@ class MarkerMachine final : public AnswerMachine {
 
  private:
   enum class Where { kReasoning, kContent, kSection, kCall };
+
+  void feed(char c, AnswerEvents& events) override {
+    switch (where_) {
+      case Where::kReasoning:
+        return feed_reasoning(c, events);
+      case Where::kContent:
+        return feed_content(c, events);
+      case Where::kSection:
+        raw_.add(c, fed() - 1);
+        return feed_section(c, events);
+      case Where::kCall:
+        raw_.add(c, fed() - 1);
+        return feed_call(c, events);
+    }
+  }
 
   // --- reasoning --------------------------------------------------------------------------------
 
@@ -89,11 +89,11 @@ class MarkerMachine final : public AnswerMachine {
   void add_reasoning(std::string_view text, AnswerEvents& events) {
     for (const char c : text) {
       if (is_blank(c)) {
-        if (reasoning_has_text_) blanks_ += c;
+        if (reasoning_has_text_) blanks_.add(c, 0);
         continue;
       }
       if (options_.show_reasoning) {
-        add_event(events, Kind::kReasoning, blanks_);
+        add_event(events, Kind::kReasoning, blanks_.text());
         add_event(events, Kind::kReasoning, std::string_view(&c, 1));
       }
       blanks_.clear();
@@ -120,7 +120,7 @@ class MarkerMachine final : public AnswerMachine {
       const char first = tools_.shape == CallShape::kJsonObject ? '{' : '[';
       if (c == first) {
         begin_section({}, false);
-        raw_ += c;
+        raw_.add(c, fed() - 1);
         if (tools_.shape != CallShape::kPython) feed_section(c, events);
         return;
       }
@@ -131,11 +131,13 @@ class MarkerMachine final : public AnswerMachine {
                                 watches ? call_marker() : std::string_view()};
     std::string text;
     const int found = scan_.feed(c, markers, text);
-    add_content(text, events);
+    const std::string_view marker =
+        found < 0 ? std::string_view() : markers[static_cast<std::size_t>(found)];
+    add_content(text, fed() - marker.size() - scan_.held_bytes(), events);
     if (found == 0) {
       begin_reasoning();
     } else if (found > 2) {
-      begin_section(markers[static_cast<std::size_t>(found)], found == 4);
+      begin_section(marker, found == 4);
     }
   }
 
@@ -145,34 +147,41 @@ class MarkerMachine final : public AnswerMachine {
     reasoning_has_text_ = false;
   }
 
-  void add_content(std::string_view text, AnswerEvents& events) {
-    for (const char c : text) {
-      if (skips_blanks_ && is_blank(c)) continue;
-      if (is_blank(c)) {
-        blanks_ += c;
-        // Only where a call may follow, or a block of reasoning, can blanks turn out to be none of
-        // the content.
-        if (!options_.parse_calls && !content_is_blank_) flush_blanks(events);
-        continue;
-      }
-      flush_blanks(events);
-      add_event(events, Kind::kContent, std::string_view(&c, 1));
-      content_is_blank_ = false;
-      skips_blanks_ = false;
+  // end: of `text` in the whole text.
+  void add_content(std::string_view text, std::size_t end, AnswerEvents& events) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      add_content_byte(text[i], end - text.size() + i, events);
     }
   }
 
-  void flush_blanks(AnswerEvents& events) {
-    add_event(events, Kind::kContent, blanks_);
-    blanks_.clear();
+  void add_content(const SourcedText& text, AnswerEvents& events) {
+    for (std::size_t i = 0; i < text.text().size(); ++i) {
+      add_content_byte(text.text()[i], text.at(i), events);
+    }
   }
+
+  void add_content_byte(char c, std::size_t at, AnswerEvents& events) {
+    if (skips_blanks_ && is_blank(c)) return;
+    if (is_blank(c)) {
+      blanks_.add(c, at);
+      // Only where a call may follow, or a block of reasoning, can blanks turn out to be none of
+      // the content.
+      if (!options_.parse_calls && !content_is_blank_) flush_blanks(events);
+      return;
+    }
+    flush_blanks(events);
+    add_content_text(std::string_view(&c, 1), at + 1, events);
+    content_is_blank_ = false;
+    skips_blanks_ = false;
+  }
+
+  void flush_blanks(AnswerEvents& events) { add_content_text(blanks_.take(), events); }
 
   // --- calls ------------------------------------------------------------------------------------
 
   void begin_section(std::string_view marker, bool is_call) {
-    raw_ = std::move(blanks_);
-    blanks_.clear();
-    raw_ += marker;
+    raw_ = blanks_.take();
+    for (std::size_t i = 0; i < marker.size(); ++i) raw_.add(marker[i], fed() - marker.size() + i);
     section_calls_ = 0;
     in_array_ = false;
     where_ = Where::kSection;
@@ -247,7 +256,7 @@ class MarkerMachine final : public AnswerMachine {
     scan_.take();
     where_ = Where::kContent;
     skips_blanks_ = section_calls_ > 0;
-    add_content(std::exchange(raw_, {}), events);
+    add_content(raw_.take(), events);
     content_is_blank_ = false;
   }
 
@@ -280,7 +289,10 @@ class MarkerMachine final : public AnswerMachine {
     const bool begun = calls_.open();
     calls_.end();
     reader_.reset();
-    if (begun) raw_.assign(1, c);  // the rest went out as arguments
+    if (begun) {  // the rest went out as arguments
+      raw_.clear();
+      raw_.add(c, fed() - 1);
+    }
     leave_section(events);
   }
 
@@ -301,13 +313,13 @@ class MarkerMachine final : public AnswerMachine {
   CallWriter calls_;
   Where where_;
   MarkerScan scan_;
-  std::string blanks_;  // seen, and not known yet whether they are shown
+  SourcedText blanks_;  // seen, and not known yet whether they are shown
   bool reasoning_has_text_ = false;
   bool content_is_blank_ = true;  // since the beginning, the reasoning or the last call
   bool skips_blanks_ = false;     // right behind the reasoning or a call
   bool bare_tried_ = false;
   // Of the section of calls that is open:
-  std::string raw_;  // its text since the last complete call
+  SourcedText raw_;  // its text since the last complete call
   int section_calls_ = 0;
   bool in_array_ = false;
   std::unique_ptr<CallReader> reader_;

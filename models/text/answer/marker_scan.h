@@ -38,6 +38,7 @@ class MarkerScan {
     return out;
   }
   bool holds() const { return !held_.empty(); }
+  std::size_t held_bytes() const { return held_.size(); }
 
  private:
   std::string held_;
