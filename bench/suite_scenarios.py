@@ -250,6 +250,9 @@ def rounds_in_turn(engines, lengths, count, sequences=1, same_prompts=False):
         for number in range(1, count + 1):
             for name in list(paced)[::-1 if number % 2 else 1]:
                 rounds[name].append(paced[name].round(0 if same_prompts else number))
+        if same_prompts:  # the prefix cache had them
+            rounds = {name: [{"decode": r["decode"]} for r in of_engine]
+                      for name, of_engine in rounds.items()}
         return rounds
     finally:
         for process in paced.values():
