@@ -22,6 +22,8 @@ struct Expectation {
 // Of a step's time, products with weights: the rest is attention to short contexts, norms, sampling
 // and waiting. Steps of models from 0.6B on spend 85 to 93 % so (docs/performance-limits.md).
 constexpr double kProductShare = 0.9;
+// The same of a step that decodes many sequences: each brings an attention of its own.
+constexpr double kProductShareOfMany = 0.7;
 
 // The rate of the format that most of the weights have.
 const ComputeRate* rate_of(const Survey& survey, const MachineRates& rates) {
@@ -44,7 +46,7 @@ Expectation expect(const Survey& survey, const MachineRates& rates) {
   // Of a prompt only the last token passes the head.
   const double head = static_cast<double>(survey.spec.hidden) * survey.spec.vocab;
   out.decode = kProductShare * rate->one_gb_s * 1e9 / bytes;
-  out.decode_many = kProductShare * 16 * rate->sixteen_gb_s * 1e9 / bytes;
+  out.decode_many = kProductShareOfMany * 16 * rate->sixteen_gb_s * 1e9 / bytes;
   out.prefill = kProductShare * rate->gflops * 1e9 / (2 * std::max(active - head, 0.1 * active));
   return out;
 }
