@@ -21,7 +21,10 @@ class SchemaCompiler {
         values_(grammar),
         scalars_(grammar_, values_, limits_) {}
 
-  Result<NodeId> run() { return schema(root_, "#", 0); }
+  Result<NodeId> run() {
+    QUIRE_ASSIGN(root_, with_local_references(root_));
+    return schema(root_, "#", 0);
+  }
   void set_space(NodeId space) { values_.set_space(space); }
 
  private:
@@ -432,7 +435,7 @@ class SchemaCompiler {
     return schema(both, path + "/propertyNames", 1);
   }
 
-  const Json& root_;
+  Json root_;
   GrammarLimits limits_;
   Grammar& grammar_;
   JsonValues values_;

@@ -5,15 +5,17 @@
 #include <array>
 #include <cmath>
 
+#include "engine/grammar/uri.h"
+
 namespace quire::grammar {
 namespace {
 
 constexpr std::string_view kAnnotations[] = {
-    "title",        "description", "default",         "examples",
-    "$comment",     "deprecated",  "readOnly",        "writeOnly",
-    "$schema",      "$defs",       "contentEncoding", "definitions",
-    "$id",          "$anchor",     "$vocabulary",     "contentMediaType",
-    "contentSchema"};
+    "title",         "description",   "default",         "examples",
+    "$comment",      "deprecated",    "readOnly",        "writeOnly",
+    "$schema",       "$defs",         "contentEncoding", "definitions",
+    "$id",           "$anchor",       "$vocabulary",     "contentMediaType",
+    "contentSchema", "$dynamicAnchor"};
 
 constexpr std::string_view kUnenforceable[] = {
     "maxContains", "unevaluatedItems", "unevaluatedProperties", "dependencies",
@@ -32,35 +34,6 @@ std::string unescape_pointer(std::string_view token) {
     }
   }
   return out;
-}
-
-// The fragment of a URI may spell bytes as %HH.
-std::string unescape_percent(std::string_view text) {
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = static_cast<char>(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  };
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escaped =
-        text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
-    out += escaped ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
-    if (escaped) i += 2;
-  }
-  return out;
-}
-
-const Json* find_anchor(const Json& value, std::string_view name, int depth) {
-  if (depth > 64 || !value.is_structured()) return nullptr;
-  if (const Json* anchor = find_member(value, "$anchor");
-      anchor != nullptr && anchor->is_string() && anchor->get<std::string>() == name) {
-    return &value;
-  }
-  for (const Json& member : value) {
-    if (const Json* found = find_anchor(member, name, depth + 1)) return found;
-  }
-  return nullptr;
 }
 
 // Follows $ref chains of the branch itself.
@@ -207,24 +180,23 @@ bool has_type(const Json& value, const std::vector<std::string>& types) {
 
 Result<const Json*> resolve_pointer(const Json& root, const std::string& reference,
                                     const std::string& path) {
-  if (reference.empty() || reference[0] != '#') {
+  if (reference.starts_with(kBrokenReference)) {
+    return schema_error(path + "/$ref", "{}", reference.substr(1));
+  }
+  if (!reference.starts_with('#')) {
     return schema_error(path + "/$ref", "\"{}\" is not in this schema", reference);
   }
   const Json* at = &root;
   std::string_view rest = std::string_view(reference).substr(1);
-  if (!rest.empty() && rest[0] != '/') {
-    at = find_anchor(root, rest, 0);
-    if (at == nullptr) return schema_error(path + "/$ref", "no anchor \"{}\"", rest);
-    return at;
-  }
   while (!rest.empty()) {
+    if (rest[0] != '/') return schema_error(path + "/$ref", "\"{}\" names nothing", reference);
     rest.remove_prefix(1);
     const std::size_t slash = std::min(rest.find('/'), rest.size());
-    const std::string raw = unescape_pointer(rest.substr(0, slash));
+    const std::string_view segment = rest.substr(0, slash);
     rest.remove_prefix(slash);
+    std::string token = unescape_pointer(unescape_percent(segment));
     // Names that were not escaped as they should be are found as they are.
-    const std::string token =
-        find_member(*at, raw) != nullptr ? raw : unescape_pointer(unescape_percent(raw));
+    if (find_member(*at, token) == nullptr) token = unescape_pointer(segment);
     const Json* next = find_member(*at, token);
     if (next == nullptr && at->is_array() && !token.empty() && token.size() < 6 &&
         token.find_first_not_of("0123456789") == std::string::npos) {

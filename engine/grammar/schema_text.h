@@ -29,7 +29,12 @@ Status check_shape(const Json& schema, const std::string& path);
 // "type" as a list; all six JSON types (number covering integer) when absent.
 Result<std::vector<std::string>> types_of(const Json& schema, const std::string& path);
 bool has_type(const Json& value, const std::vector<std::string>& types);
-// The schema that a local reference ("#", "#/$defs/a", "#anchor") names.
+// The same schema with each reference ($ref, $dynamicRef, to addresses, anchors, pointers) as a
+// $ref from the root ("#/$defs/a"); one that names nothing becomes kBrokenReference and the reason.
+// Where a $dynamicRef means several schemas, those that lead there are copied for each.
+Result<Json> with_local_references(const Json& schema);
+inline constexpr char kBrokenReference = '\xFE';
+// The schema that a reference from the root ("#", "#/$defs/a") names.
 Result<const Json*> resolve_pointer(const Json& root, const std::string& reference,
                                     const std::string& path);
 // Both schemas in one (see schema_merge.cc); refused where two keywords contest.
