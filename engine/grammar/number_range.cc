@@ -257,11 +257,11 @@ NodeId JsonValues::number_between(const NumberBounds& bounds) {
   return grammar_.choice(std::move(choices));
 }
 
-NodeId JsonValues::number_with_digits(int count) {
-  const NodeId digit = grammar_.bytes(digit_set('0', '9'));
-  return grammar_.sequence(
-      {integer(), grammar_.optional(grammar_.sequence(
-                      {grammar_.literal("."), grammar_.repeat(digit, 1, count)}))});
+NodeId JsonValues::number_with_fraction() {
+  const NodeId digits = grammar_.repeat(grammar_.bytes(digit_set('0', '9')), 0, kUnbounded);
+  return grammar_.sequence({grammar_.optional(grammar_.literal("-")), integers(0, std::nullopt),
+                            grammar_.literal("."), digits, grammar_.bytes(digit_set('1', '9')),
+                            digits});
 }
 
 }  // namespace quire::grammar

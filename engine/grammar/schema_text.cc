@@ -17,9 +17,7 @@ constexpr std::string_view kAnnotations[] = {
     "$id",           "$anchor",       "$vocabulary",     "contentMediaType",
     "contentSchema", "$dynamicAnchor"};
 
-constexpr std::string_view kUnenforceable[] = {
-    "maxContains", "unevaluatedItems", "unevaluatedProperties", "dependencies",
-    "$dynamicRef", "$recursiveRef",    "additionalItems"};
+constexpr std::string_view kUnenforceable[] = {"dependencies", "$recursiveRef", "additionalItems"};
 
 constexpr std::array<const char*, 6> kTypes = {"object", "array",   "string",
                                                "number", "boolean", "null"};
@@ -58,7 +56,8 @@ std::vector<Json> constants_of(const Json& schema) {
 
 bool no_common(const std::vector<Json>& a, const std::vector<Json>& b) {
   return std::none_of(a.begin(), a.end(), [&](const Json& value) {
-    return std::find(b.begin(), b.end(), value) != b.end();
+    return std::any_of(b.begin(), b.end(),
+                       [&](const Json& other) { return same_value(value, other); });
   });
 }
 
@@ -117,10 +116,53 @@ bool disjoint(const Json& root, const Json& a_in, const Json& b_in) {
   return false;
 }
 
+// A property that tells object branches apart by constants wherever it stands; empty: none does.
+std::string discriminator_of(const Json& root, const std::vector<Json>& branches) {
+  const auto values_at = [&](const Json& branch, const std::string& name) {
+    const Json& schema = *dereference(root, &branch);
+    const Json* type = find_member(schema, "type");
+    const Json* properties = find_member(schema, "properties");
+    if (type == nullptr || *type != "object" || properties == nullptr) return std::vector<Json>();
+    const Json* property = find_member(*properties, name);
+    return property == nullptr ? std::vector<Json>() : constants_of(*dereference(root, property));
+  };
+  const Json* properties = find_member(*dereference(root, &branches.front()), "properties");
+  if (properties == nullptr) return {};
+  for (const auto& [name, property] : properties->items()) {
+    bool tells = true;
+    std::vector<Json> seen;
+    for (const Json& branch : branches) {
+      const std::vector<Json> values = values_at(branch, name);
+      tells = tells && !values.empty() && no_common(values, seen);
+      seen.insert(seen.end(), values.begin(), values.end());
+    }
+    if (tells) return name;
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_annotation(std::string_view key) {
   return std::find(std::begin(kAnnotations), std::end(kAnnotations), key) != std::end(kAnnotations);
+}
+
+bool same_value(const Json& a, const Json& b) {
+  if (!a.is_structured() && !b.is_structured()) return a == b;
+  return nlohmann::json(a) == nlohmann::json(b);  // which sorts the members
+}
+
+Json all_of(std::vector<Json> schemas) {
+  Json all = Json::array();
+  for (Json& schema : schemas) {
+    if (schema == Json(false)) return false;
+    const bool trivial = schema == Json(true) || (schema.is_object() && schema.empty());
+    if (trivial || std::find(all.begin(), all.end(), schema) != all.end()) continue;
+    all.push_back(std::move(schema));
+  }
+  if (all.empty()) return true;
+  if (all.size() == 1) return std::move(all[0]);
+  return {{"allOf", std::move(all)}};
 }
 
 Status refuse_unenforceable(const Json& schema, const std::string& path) {
@@ -221,28 +263,27 @@ Status check_disjoint(const Json& root, const std::vector<Json>& branches,
   return {};
 }
 
-std::string discriminator_of(const Json& root, const std::vector<Json>& branches) {
-  const auto values_at = [&](const Json& branch, const std::string& name) {
-    const Json& schema = *dereference(root, &branch);
-    const Json* type = find_member(schema, "type");
-    const Json* properties = find_member(schema, "properties");
-    if (type == nullptr || *type != "object" || properties == nullptr) return std::vector<Json>();
-    const Json* property = find_member(*properties, name);
-    return property == nullptr ? std::vector<Json>() : constants_of(*dereference(root, property));
-  };
-  const Json* properties = find_member(*dereference(root, &branches.front()), "properties");
-  if (properties == nullptr) return {};
-  for (const auto& [name, property] : properties->items()) {
-    bool tells = true;
-    std::vector<Json> seen;
-    for (const Json& branch : branches) {
-      const std::vector<Json> values = values_at(branch, name);
-      tells = tells && !values.empty() && no_common(values, seen);
-      seen.insert(seen.end(), values.begin(), values.end());
-    }
-    if (tells) return name;
+Result<std::vector<Json>> exclusions(const Json& root, const Json& branches,
+                                     const std::vector<Json>& whole, const std::string& path) {
+  std::vector<Json> out(branches.size(), true);
+  const Status apart = check_disjoint(root, whole, path);
+  if (apart) return out;
+  if (const std::string name = discriminator_of(root, whole); !name.empty()) {
+    for (Json& one : out) one = {{"required", Json::array({name})}};
+    return out;
   }
-  return {};
+  std::vector<Json> others;
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    auto other = negation_of(root, branches[i], fmt::format("{}/{}", path, i));
+    if (!other) return tl::unexpected<Error>(apart.error());
+    others.push_back(std::move(*other));
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    std::vector<Json> all = others;
+    all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
+    out[i] = all_of(std::move(all));
+  }
+  return out;
 }
 
 // A day of the Gregorian calendar (RFC 3339, full-date), but for the year 0.
