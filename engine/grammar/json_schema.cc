@@ -17,7 +17,7 @@ Result<Json> SchemaCompiler::without_first(const Json& value, const Path& path) 
   if (value.contains("unevaluatedProperties") || value.contains("unevaluatedItems")) {
     return without_unevaluated(root_, value, path);
   }
-  if (value.contains("allOf")) return plain_schema(root_, value, path);
+  if (value.contains("allOf") || value.contains("$ref")) return plain_schema(root_, value, path);
   if (value.contains("not")) return without_not(root_, value, path);
   if (value.contains("if")) return without_if(root_, value, path);
   if (value.contains("dependentRequired") || value.contains("dependentSchemas")) {
@@ -29,12 +29,14 @@ Result<Json> SchemaCompiler::without_first(const Json& value, const Path& path) 
 Result<NodeId> SchemaCompiler::schema(const Json& value, const Path& path, int depth) {
   if (depth > limits_.depth)
     return schema_error(path, "schemas nest deeper than {}", limits_.depth);
+  if (++steps_ > kStepsMax) return schema_error(path, "needs more than {} steps", kStepsMax);
   QUIRE_TRY(check_shape(value, path));
   if (value.is_boolean()) return value.get<bool>() ? values_.any() : grammar_.choice({});
   QUIRE_TRY(refuse_unenforceable(value, path));
   const bool unevaluated =
       value.contains("unevaluatedProperties") || value.contains("unevaluatedItems");
   if (value.contains("$ref") && !unevaluated) return reference(value, path, depth);
+  if (value.contains("allOf")) return conjunction(value, path, depth);
   QUIRE_ASSIGN(const Json simpler, without_first(value, path));
   if (!simpler.is_null()) return schema(simpler, path, depth + 1);
   for (const char* key : {"anyOf", "oneOf"}) {
@@ -76,13 +78,23 @@ Result<NodeId> SchemaCompiler::of_type(const Json& value, const std::string& typ
   return grammar_.choice(std::move(words));
 }
 
+// One rule for each conjunction, so that schemas that lead back to the same one end.
+Result<NodeId> SchemaCompiler::conjunction(const Json& value, const Path& path, int depth) {
+  const auto [known, added] = references_.try_emplace(dump_json(value), -1);
+  if (!added) return grammar_.rule(known->second);
+  const RuleId rule = known->second = grammar_.declare(path);
+  QUIRE_ASSIGN(const Json simpler, without_first(value, path));
+  QUIRE_ASSIGN(const NodeId node, schema(simpler, path, depth + 1));
+  grammar_.define(rule, node);
+  return grammar_.rule(rule);
+}
+
 // "#/a/b" and "#". Every target becomes one rule, so recursion is a rule that calls itself.
 Result<NodeId> SchemaCompiler::reference(const Json& value, const Path& path, int depth) {
   QUIRE_ASSIGN(const std::string target, json_string(value["$ref"], path + "/$ref"));
   for (const auto& [key, member] : value.items()) {
     if (key == "$ref" || is_annotation(key)) continue;
-    QUIRE_ASSIGN(const Json merged, plain_schema(root_, value, path));
-    return schema(merged, path, depth + 1);
+    return conjunction(value, path, depth);
   }
   if (const auto known = references_.find(target); known != references_.end()) {
     return grammar_.rule(known->second);

@@ -36,6 +36,7 @@ class SchemaCompiler {
   // for a choice or a conjunction; null when there is none.
   Result<Json> without_first(const Json& value, const Path& path);
   Result<NodeId> of_type(const Json& value, const std::string& type, const Path& path, int depth);
+  Result<NodeId> conjunction(const Json& value, const Path& path, int depth);
   Result<NodeId> reference(const Json& value, const Path& path, int depth);
   Result<NodeId> one_or_any_of(const Json& value, const char* key, const Path& path, int depth);
   Result<NodeId> constants(const Json& value, const Path& path, int depth);
@@ -81,7 +82,11 @@ class SchemaCompiler {
   Grammar& grammar_;
   JsonValues values_;
   ScalarSchemas scalars_;
+  // By pointer, and by the text of a conjunction.
   std::map<std::string, RuleId> references_;
+  int steps_ = 0;  // schemas gone through
+
+  static constexpr int kStepsMax = 50'000;
 };
 
 }  // namespace quire::grammar

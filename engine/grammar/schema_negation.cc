@@ -9,6 +9,7 @@ namespace {
 
 constexpr int kDepthMax = 16;
 constexpr std::size_t kAlternativesMax = 32;
+constexpr int kStepsMax = 1000;
 
 // Keywords whose opposite no grammar has. A choice without them is narrower, never wrong.
 constexpr std::string_view kOneWay[] = {
@@ -40,14 +41,16 @@ bool holds(const auto& list, const auto& value) {
 
 class Negation {
  public:
-  explicit Negation(const Json& root) : root_(root) {}
+  // `steps` counts the schemas gone through.
+  Negation(const Json& root, int& steps) : root_(root), steps_(steps) {}
 
   // Values that `schema` refuses; every value that one of them allows is such a one.
   Result<Json> run(const Json& schema, const std::string& path, int depth) {
     if (depth > kDepthMax) return schema_error(path, "cannot be enforced: references too deep");
+    if (++steps_ > kStepsMax) return schema_error(path, "cannot be enforced: too many parts");
     QUIRE_TRY(check_shape(schema, path));
     if (schema.is_boolean()) return schema.get<bool>() ? Json::array() : Json::array({true});
-    Negation inner(root_);
+    Negation inner(root_, steps_);
     for (const auto& [key, value] : schema.items()) {
       QUIRE_TRY(inner.add(key, value, schema, path, depth));
     }
@@ -248,6 +251,7 @@ class Negation {
   }
 
   const Json& root_;
+  int& steps_;
   Json alternatives_ = Json::array();
   std::string one_way_;  // a keyword without an opposite
 };
@@ -261,7 +265,8 @@ Json conjunction(std::initializer_list<Json> all) {
 }  // namespace
 
 Result<Json> negation_of(const Json& root, const Json& schema, const std::string& path) {
-  QUIRE_ASSIGN(Json others, Negation(root).run(schema, path, 0));
+  int steps = 0;
+  QUIRE_ASSIGN(Json others, Negation(root, steps).run(schema, path, 0));
   if (others.empty()) return Json(false);
   if (others.size() == 1) return std::move(others[0]);
   return Json{{"anyOf", std::move(others)}};

@@ -106,7 +106,8 @@ Result<NodeId> SchemaCompiler::object(const Json& value, const Path& path, int d
       if (seen.insert(name).second) names.push_back(name);
     }
   }
-  for (const std::string& name : required) {
+  for (const Json& one : value.value("required", Json::array())) {
+    const auto name = one.get<std::string>();
     if (seen.insert(name).second) names.push_back(name);
   }
   QUIRE_ASSIGN(const Json properties, described(value, names, path));

@@ -75,6 +75,76 @@ struct Place {
   bool in_place = true;                // its copy in the result lies under the same pointer
 };
 
+// Each schema directly inside, with its key or pair of keys as a pointer.
+Status each_inside(const Json& schema, const auto& visit) {
+  if (!schema.is_object()) return {};
+  for (const auto& [key, member] : schema.items()) {
+    const std::string here = "/" + escape_pointer(key);
+    if (holds(kOneSchema, key)) {
+      QUIRE_TRY(visit(member, here));
+    } else if (holds(kSchemaLists, key) && member.is_array()) {
+      for (std::size_t i = 0; i < member.size(); ++i) {
+        QUIRE_TRY(visit(member[i], fmt::format("{}/{}", here, i)));
+      }
+    } else if (holds(kSchemaMaps, key) && member.is_object()) {
+      for (const auto& [name, value] : member.items()) {
+        QUIRE_TRY(visit(value, here + "/" + escape_pointer(name)));
+      }
+    }
+  }
+  return {};
+}
+
+// No schema may apply itself to the very value that it is about: nothing would ever be decided.
+class Loops {
+ public:
+  explicit Loops(const Json& root) : root_(root) {}
+
+  Status check(const Json& schema, const std::string& path) {
+    QUIRE_ASSIGN(const int height, height_of(schema, path, 0));
+    static_cast<void>(height);
+    return each_inside(schema, [&](const Json& inner, const std::string& key) {
+      return check(inner, path + key);
+    });
+  }
+
+ private:
+  static constexpr int kHeightMax = 128;  // schemas that apply each other to one value
+
+  static bool is_in_place(std::string_view key) {
+    static constexpr std::string_view kInPlace[] = {"allOf", "anyOf", "oneOf", "not",
+                                                    "if",    "then",  "else",  "dependentSchemas"};
+    return holds(kInPlace, key);
+  }
+
+  Result<int> height_of(const Json& schema, const std::string& path, int depth) {
+    if (!schema.is_object()) return 0;
+    const auto [known, added] = heights_.try_emplace(&schema, kOpen);
+    if (known->second == kOpen && !added) return schema_error(path, "refers to itself");
+    if (!added) return known->second;
+    int height = 0;
+    const auto above = [&](const Json& inner, const std::string& where) -> Status {
+      QUIRE_ASSIGN(const int one, height_of(inner, where, depth + 1));
+      height = std::max(height, one + 1);
+      if (std::max(depth, height) <= kHeightMax) return {};
+      return schema_error(where, "references nest deeper than {}", kHeightMax);
+    };
+    if (const std::string* reference = text_member(schema, "$ref")) {
+      const auto target = resolve_pointer(root_, *reference, path);
+      if (target) QUIRE_TRY(above(**target, path));
+    }
+    QUIRE_TRY(each_inside(schema, [&](const Json& inner, const std::string& key) -> Status {
+      if (!is_in_place(key.substr(1, key.find('/', 1) - 1))) return {};
+      return above(inner, path + key);
+    }));
+    return heights_[&schema] = height;
+  }
+
+  static constexpr int kOpen = -1;
+  const Json& root_;
+  std::unordered_map<const Json*, int> heights_;
+};
+
 class Resolver {
  public:
   explicit Resolver(const Json& root) : root_(root) {}
@@ -91,30 +161,15 @@ class Resolver {
       QUIRE_ASSIGN(Json one, copy(*target, scope));
       out[table_].push_back(std::move(one));
     }
+    Loops loops(out);
+    QUIRE_TRY(loops.check(out, "#"));
+    if (const Json* copies = find_member(out, table_)) {
+      for (const Json& one : *copies) QUIRE_TRY(loops.check(one, "#"));
+    }
     return out;
   }
 
  private:
-  // Each schema directly inside, with its key or pair of keys as a pointer.
-  static Status each_inside(const Json& schema, const auto& visit) {
-    if (!schema.is_object()) return {};
-    for (const auto& [key, member] : schema.items()) {
-      const std::string here = "/" + escape_pointer(key);
-      if (holds(kOneSchema, key)) {
-        QUIRE_TRY(visit(member, here));
-      } else if (holds(kSchemaLists, key) && member.is_array()) {
-        for (std::size_t i = 0; i < member.size(); ++i) {
-          QUIRE_TRY(visit(member[i], fmt::format("{}/{}", here, i)));
-        }
-      } else if (holds(kSchemaMaps, key) && member.is_object()) {
-        for (const auto& [name, value] : member.items()) {
-          QUIRE_TRY(visit(value, here + "/" + escape_pointer(name)));
-        }
-      }
-    }
-    return {};
-  }
-
   // --- what is where ----------------------------------------------------------------------------
 
   Status index(const Json& schema, Place place, int depth) {

@@ -154,11 +154,19 @@ bool same_value(const Json& a, const Json& b) {
 
 Json all_of(std::vector<Json> schemas) {
   Json all = Json::array();
+  const auto add = [&](Json& schema) {
+    const bool trivial = schema == Json(true) || (schema.is_object() && schema.empty());
+    if (trivial || std::find(all.begin(), all.end(), schema) != all.end()) return;
+    all.push_back(std::move(schema));
+  };
   for (Json& schema : schemas) {
     if (schema == Json(false)) return false;
-    const bool trivial = schema == Json(true) || (schema.is_object() && schema.empty());
-    if (trivial || std::find(all.begin(), all.end(), schema) != all.end()) continue;
-    all.push_back(std::move(schema));
+    const Json* parts = find_member(schema, "allOf");
+    if (parts == nullptr || schema.size() > 1 || !parts->is_array()) {
+      add(schema);
+      continue;
+    }
+    for (Json& part : schema["allOf"]) add(part);
   }
   if (all.empty()) return true;
   if (all.size() == 1) return std::move(all[0]);

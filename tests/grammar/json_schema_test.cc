@@ -234,7 +234,8 @@ TEST(JsonSchema, RefusesByPath) {
        {R"({"oneOf":[{"type":"string","format":"date"},{"type":"string","format":"uuid"}]})",
         "may overlap"},
        {R"({"type":"string","format":"klingon"})", "not supported"},
-       {R"({"$ref":"#"})", "left-recursive"}});
+       {R"({"$ref":"#"})", "refers to itself"},
+       {R"({"allOf":[{"$ref":"#"}],"type":"object"})", "refers to itself"}});
 }
 
 }  // namespace
