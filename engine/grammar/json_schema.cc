@@ -30,6 +30,9 @@ Result<NodeId> SchemaCompiler::schema(const Json& value, const Path& path, int d
   if (depth > limits_.depth)
     return schema_error(path, "schemas nest deeper than {}", limits_.depth);
   if (++steps_ > kStepsMax) return schema_error(path, "needs more than {} steps", kStepsMax);
+  if (grammar_.rule_count() > limits_.rules) {
+    return schema_error(path, "needs more than {} rules", limits_.rules);
+  }
   QUIRE_TRY(check_shape(value, path));
   if (value.is_boolean()) return value.get<bool>() ? values_.any() : grammar_.choice({});
   QUIRE_TRY(refuse_unenforceable(value, path));
@@ -80,7 +83,7 @@ Result<NodeId> SchemaCompiler::of_type(const Json& value, const std::string& typ
 
 // One rule for each conjunction, so that schemas that lead back to the same one end.
 Result<NodeId> SchemaCompiler::conjunction(const Json& value, const Path& path, int depth) {
-  const auto [known, added] = references_.try_emplace(dump_json(value), -1);
+  const auto [known, added] = references_.try_emplace(key_of(value), -1);
   if (!added) return grammar_.rule(known->second);
   const RuleId rule = known->second = grammar_.declare(path);
   QUIRE_ASSIGN(const Json simpler, without_first(value, path));

@@ -82,9 +82,10 @@ class SchemaCompiler {
   Grammar& grammar_;
   JsonValues values_;
   ScalarSchemas scalars_;
-  // By pointer, and by the text of a conjunction.
+  // By pointer, and by the key of a conjunction.
   std::map<std::string, RuleId> references_;
-  int steps_ = 0;  // schemas gone through
+  std::map<std::string, NodeId> keys_;  // by what they must be
+  int steps_ = 0;                       // schemas gone through
 
   static constexpr int kStepsMax = 50'000;
 };

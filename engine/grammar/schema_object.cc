@@ -10,7 +10,7 @@ namespace quire::grammar {
 namespace {
 
 // Patterns whose combinations are told apart; with more of them a key that two find is left out.
-constexpr std::size_t kPatternsMax = 4;
+constexpr std::size_t kPatternsMax = 3;
 
 // The parts of a schema that each speak of all properties: properties, patternProperties and
 // additionalProperties, of its own and of those that were merged into it.
@@ -229,9 +229,15 @@ Result<NodeId> SchemaCompiler::key_node(const Json& value, Json keys, const Name
                                         const Path& path) {
   if (!names.empty()) keys[kExcept] = names;
   const Json* rule = find_member(value, "propertyNames");
-  if (rule == nullptr) return scalars_.string(keys, path);
-  QUIRE_ASSIGN(const Json both, merge_schemas(root_, keys, *rule, path + "/propertyNames"));
-  return schema(both, path + "/propertyNames", 1);
+  if (rule != nullptr) {
+    QUIRE_ASSIGN(keys, merge_schemas(root_, keys, *rule, path + "/propertyNames"));
+  }
+  const auto [known, added] = keys_.try_emplace(key_of(keys), -1);
+  if (!added && known->second >= 0) return known->second;
+  auto node =
+      rule == nullptr ? scalars_.string(keys, path) : schema(keys, path + "/propertyNames", 1);
+  if (node) known->second = *node;
+  return node;
 }
 
 }  // namespace quire::grammar

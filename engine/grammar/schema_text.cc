@@ -152,6 +152,12 @@ bool same_value(const Json& a, const Json& b) {
   return nlohmann::json(a) == nlohmann::json(b);  // which sorts the members
 }
 
+std::string key_of(const Json& schema) {
+  std::string key;
+  Json::to_msgpack(schema, key);
+  return key;
+}
+
 Json all_of(std::vector<Json> schemas) {
   Json all = Json::array();
   const auto add = [&](Json& schema) {

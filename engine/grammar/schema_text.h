@@ -30,6 +30,8 @@ Status check_shape(const Json& schema, const std::string& path);
 Result<std::vector<std::string>> types_of(const Json& schema, const std::string& path);
 // As JSON Schema compares: 1 is 1.0, and members have no order.
 bool same_value(const Json& a, const Json& b);
+// Equal for equal schemas only, with our own keywords in them, too.
+std::string key_of(const Json& schema);
 // All of them as one schema.
 Json all_of(std::vector<Json> schemas);
 bool has_type(const Json& value, const std::vector<std::string>& types);
