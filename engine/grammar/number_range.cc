@@ -78,13 +78,14 @@ NodeId JsonValues::integers(std::optional<std::int64_t> min, std::optional<std::
       parts.push_back(digits(
           begin, high && *high < end ? *high
                                      : std::min<std::uint64_t>(end, 9'999'999'999'999'999'999ull)));
-      if (high ? *high <= end : length >= 19) break;
+      if (!high) {  // and all that are longer
+        parts.push_back(grammar_.sequence(
+            {grammar_.bytes(digit_set('1', '9')),
+             grammar_.repeat(grammar_.bytes(digit_set('0', '9')), length, kUnbounded)}));
+        break;
+      }
+      if (*high <= end) break;
       begin = end + 1;
-    }
-    if (!high) {  // twenty digits and more
-      parts.push_back(grammar_.sequence(
-          {grammar_.bytes(digit_set('1', '9')),
-           grammar_.repeat(grammar_.bytes(digit_set('0', '9')), 19, kUnbounded)}));
     }
     return grammar_.choice(std::move(parts));
   };
