@@ -110,12 +110,6 @@ NodeId SchemaCompiler::elements(const std::vector<NodeId>& first, NodeId rest, i
 // --- elements that must be found
 // ------------------------------------------------------------------
 
-// min to max elements (kUnbounded: any number) that `schema` allows.
-struct SchemaCompiler::Contained {
-  Json schema;
-  int min = 1, max = kUnbounded;
-};
-
 Result<std::vector<SchemaCompiler::Contained>> SchemaCompiler::contained_in(const Json& value,
                                                                             const Path& path) {
   Json all = Json::array();

@@ -48,7 +48,11 @@ class SchemaCompiler {
     Json rest = true;
     int min = 0, max = kUnbounded;
   };
-  struct Contained;   // what must be found among the elements
+  // min to max elements that `schema` allows.
+  struct Contained {
+    Json schema;
+    int min = 1, max = kUnbounded;
+  };
   struct UniqueWalk;  // listed values, each at most once
   Result<NodeId> array(const Json& value, const Path& path, int depth);
   Result<Items> items_of(const Json& value, const Path& path);
