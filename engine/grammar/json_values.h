@@ -59,7 +59,8 @@ class JsonValues {
   NodeId number_between(const NumberBounds& bounds);
   // A number that is no integer.
   NodeId number_with_fraction();
-  // The multiples of `unit`, and of unit / 10^places; of the order of unit * (places + 1) rules.
+  // The multiples of `unit`, and of unit / 10^places, with up to 15
+  // digits; of the order of 15 * unit rules.
   NodeId integer_multiples(std::uint64_t unit);
   NodeId number_multiples(std::uint64_t unit, std::size_t places);
 

@@ -1,10 +1,14 @@
 // Multiples of a number as digit patterns: a walk over the remainder of what has been read.
+#include <algorithm>
 #include <map>
 
 #include "engine/grammar/json_values.h"
 
 namespace quire::grammar {
 namespace {
+
+// A reader with doubles must find the multiple that was written: so many digits they tell apart.
+constexpr std::size_t kDigitsExact = 15;
 
 class Multiples {
  public:
@@ -43,17 +47,25 @@ class Multiples {
 
   // Digits before the point, the first of them no zero.
   NodeId positive() {
-    for (std::uint64_t r = 0; r < unit_; ++r) whole_.push_back(grammar_.declare("whole"));
-    const auto next = [&](std::uint64_t remainder, char c) {
-      return digit(c, grammar_.rule(whole_[(remainder * 10 + value_of(c)) % unit_]));
+    const std::size_t rows =
+        with_fraction_ ? kDigitsExact - std::min(places_, kDigitsExact - 1) : 1;
+    whole_.resize(rows);
+    for (std::vector<RuleId>& row : whole_) {
+      for (std::uint64_t r = 0; r < unit_; ++r) row.push_back(grammar_.declare("whole"));
+    }
+    const auto next = [&](std::size_t row, std::uint64_t remainder, char c) {
+      return digit(c, grammar_.rule(whole_[row][(remainder * 10 + value_of(c)) % unit_]));
     };
-    for (std::uint64_t r = 0; r < unit_; ++r) {
-      std::vector<NodeId> choices = end_of_whole(r);
-      for (char c = '0'; c <= '9'; ++c) choices.push_back(next(r, c));
-      grammar_.define(whole_[r], grammar_.choice(std::move(choices)));
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::size_t behind = with_fraction_ ? row + 1 : row;
+      for (std::uint64_t r = 0; r < unit_; ++r) {
+        std::vector<NodeId> choices = end_of_whole(r);
+        for (char c = '0'; c <= '9' && behind < rows; ++c) choices.push_back(next(behind, r, c));
+        grammar_.define(whole_[row][r], grammar_.choice(std::move(choices)));
+      }
     }
     std::vector<NodeId> first;
-    for (char c = '1'; c <= '9'; ++c) first.push_back(next(0, c));
+    for (char c = '1'; c <= '9'; ++c) first.push_back(next(0, 0, c));
     return grammar_.choice(std::move(first));
   }
 
@@ -95,7 +107,8 @@ class Multiples {
   // What a one counts, in units: before the point, then at each place behind it.
   std::vector<std::uint64_t> place_values_;
   bool with_fraction_ = false;
-  std::vector<RuleId> whole_;  // by remainder
+  // By how many digits stand before, where that matters, and by remainder.
+  std::vector<std::vector<RuleId>> whole_;
   std::map<std::pair<std::size_t, std::uint64_t>, RuleId> fractions_;
 };
 
@@ -106,7 +119,8 @@ NodeId JsonValues::integer_multiples(std::uint64_t unit) {
 }
 
 NodeId JsonValues::number_multiples(std::uint64_t unit, std::size_t places) {
-  return Multiples(grammar_, unit, places).numbers();
+  Multiples multiples(grammar_, unit, places);
+  return places == 0 ? multiples.integers() : multiples.numbers();
 }
 
 }  // namespace quire::grammar

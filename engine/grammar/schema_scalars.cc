@@ -15,7 +15,7 @@ namespace {
 // Multiples between two bounds that are written out one by one.
 constexpr double kListedMax = 1000;
 constexpr std::uint64_t kFactorMax = 1000;
-constexpr std::uint64_t kRemaindersMax = 5000;
+constexpr std::uint64_t kFractionFactorMax = 300;  // in units of its last place
 constexpr std::size_t kHolesMax = 32;
 
 std::vector<std::string> texts_of(const Json& schema, const char* key) {
@@ -255,12 +255,12 @@ Result<NodeId> ScalarSchemas::multiples(const Json& schema, bool integer, const 
     }
   }
   std::size_t places = factor->fraction.size();
-  std::uint64_t unit = scaled(*factor, places).value_or(kRemaindersMax + 1);
+  std::uint64_t unit = scaled(*factor, places).value_or(kFactorMax + 1);
   // An integer is a multiple of 1.5 exactly when it is one of 3.
   for (; integer && places > 0; --places) {
     for (const std::uint64_t prime : {2, 5}) unit /= unit % prime == 0 ? prime : 1;
   }
-  if (unit > kFactorMax || unit * (places + 1) > kRemaindersMax) {
+  if (unit > kFactorMax || (places > 0 && unit > kFractionFactorMax)) {
     return schema_error(here, "{} needs too many remainders without both bounds",
                         dump_json(member));
   }
