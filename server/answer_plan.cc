@@ -295,33 +295,42 @@ tl::expected<AnswerPlan, ApiError> plan_answer(const Fields& fields, Endpoint en
   return AnswerPlanner(fields, endpoint, backend, prompt).run();
 }
 
+tl::expected<void, ApiError> check_function(const Json& function, const std::string& place,
+                                            const char* schema) {
+  if (!function.is_object()) return api_fail(kBadRequest, place, "{} must be an object", place);
+  const Json* name = find_member(function, "name");
+  if (name == nullptr || !name->is_string() || name->get_ref<const std::string&>().empty() ||
+      name->get_ref<const std::string&>().size() > kNameBytesMax) {
+    return api_fail(kBadRequest, place + ".name", "{}.name must be a text of 1 to {} bytes", place,
+                    kNameBytesMax);
+  }
+  const Json* parameters = find_member(function, schema);
+  if (parameters == nullptr || parameters->is_null()) return {};
+  const std::string where = fmt::format("{}.{}", place, schema);
+  if (!parameters->is_object()) {
+    return api_fail(kBadRequest, where, "{} must be a JSON schema, an object", where);
+  }
+  if (dump_json(*parameters).size() > kToolBytesMax) {
+    return api_fail(kBadRequest, where, "{} has more than {} bytes", where, kToolBytesMax);
+  }
+  return {};
+}
+
 tl::expected<void, ApiError> check_tools(const Fields& fields) {
   const Json* tools = fields.get("tools");
   if (tools == nullptr) return {};
   for (std::size_t i = 0; i < tools->size(); ++i) {
     const Json& tool = (*tools)[i];
     const std::string place = fmt::format("tools[{}]", i);
-    if (!tool.is_object()) return api_fail(kBadRequest, place, "{} must be an object", place);
     const Json* type = find_member(tool, "type");
     if (type != nullptr && *type != "function") {
       return api_fail(kUnsupportedField, place + ".type",
                       "{}.type must be \"function\", other tools are not supported here", place);
     }
-    const Json* name = find_member(described(tool), "name");
-    if (name == nullptr || !name->is_string() || name->get_ref<const std::string&>().empty() ||
-        name->get_ref<const std::string&>().size() > kNameBytesMax) {
-      return api_fail(kBadRequest, place + ".function.name",
-                      "{}.function.name must be a text of 1 to {} bytes", place, kNameBytesMax);
-    }
-    const Json* parameters = find_member(described(tool), "parameters");
-    if (parameters != nullptr && !parameters->is_object() && !parameters->is_null()) {
-      return api_fail(kBadRequest, place + ".function.parameters",
-                      "{}.function.parameters must be a JSON schema, an object", place);
-    }
-    if (parameters != nullptr && dump_json(*parameters).size() > kToolBytesMax) {
-      return api_fail(kBadRequest, place + ".function.parameters",
-                      "{}.function.parameters has more than {} bytes", place, kToolBytesMax);
-    }
+    const bool nested = find_member(tool, "function") != nullptr;
+    const auto good =
+        check_function(described(tool), nested ? place + ".function" : place, "parameters");
+    if (!good) return good;
   }
   return {};
 }

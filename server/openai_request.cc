@@ -9,6 +9,7 @@
 #include "server/legacy_functions.h"
 #include "server/openai_response.h"
 #include "server/openai_sampling.h"
+#include "server/request_body.h"
 
 namespace quire::server {
 namespace {
@@ -373,15 +374,6 @@ Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
 
 }  // namespace
 
-tl::expected<Json, ApiError> parse_body(std::string_view body) {
-  auto parsed = parse_json(body);
-  if (!parsed) return tl::unexpected(api_error(parsed.error()));
-  if (!parsed->is_object()) {
-    return api_fail(kBadRequest, "", "the body must be a JSON object, got {}", parsed->type_name());
-  }
-  return std::move(*parsed);
-}
-
 tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::string& name,
                                                 const Backend& backend) {
   if (backend.prompt_bytes_max == 0 || bytes <= backend.prompt_bytes_max) return {};
@@ -393,16 +385,6 @@ tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::st
                   context_max, bytes),
       name,
       {{"n_ctx", context_max}}});
-}
-
-tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend) {
-  const Json* model = fields.get("model");
-  if (model == nullptr) return {};
-  const auto& name = model->get_ref<const std::string&>();
-  const auto& known = backend.model_names;
-  if (std::find(known.begin(), known.end(), name) != known.end()) return {};
-  return api_fail(kModelNotFound, "model", "the model \"{}\" does not exist; this server has {}",
-                  name.substr(0, 128), fmt::join(known, ", "));
 }
 
 tl::expected<Ids, ApiError> read_token_ids(const Json& list, const std::string& name,

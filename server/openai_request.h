@@ -73,15 +73,9 @@ tl::expected<GenerationPlan, ApiError> plan_parsed(Endpoint endpoint, const Json
 tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::string& name,
                                                 const Backend& backend);
 
-// Ok when `model` is absent or one of ours.
-tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend);
-
 // A list of token ids of the vocabulary.
 tl::expected<std::vector<std::int32_t>, ApiError> read_token_ids(const Json& list,
                                                                  const std::string& name,
                                                                  std::int32_t vocab);
-
-// An OpenAI body: bounded JSON, an object.
-tl::expected<Json, ApiError> parse_body(std::string_view body);
 
 }  // namespace quire::server

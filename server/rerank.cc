@@ -8,6 +8,7 @@
 #include "server/embeddings.h"
 #include "server/ids.h"
 #include "server/openai_request.h"
+#include "server/request_body.h"
 
 namespace quire::server {
 namespace {
@@ -251,11 +252,9 @@ tl::expected<PromptBatch, ApiError> Planner::run(Ranking ranking) {
 tl::expected<PromptBatch, ApiError> plan_ranking(Endpoint endpoint, std::string_view text,
                                                  const Backend& backend,
                                                  const RequestPolicy& policy) {
-  const auto body = parse_body(text);
+  auto body = open_body(text, endpoint, policy);
   if (!body) return tl::unexpected(body.error());
-  auto warnings = check_fields(*body, endpoint, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
-  const Fields fields(*body);
+  const Fields fields(body->json);
   if (auto good = check_model(fields, backend); !good) return tl::unexpected(good.error());
   const bool embeds = backend.pooling.embedding && endpoint != kClassify;
   if (!backend.pooling.rerank && !embeds) {
@@ -271,7 +270,7 @@ tl::expected<PromptBatch, ApiError> plan_ranking(Endpoint endpoint, std::string_
                random_id();
   ranking.top_n = static_cast<std::size_t>(fields.integer("top_n", 0));
   ranking.return_documents = fields.flag("return_documents", true);
-  ranking.warnings = std::move(*warnings);
+  ranking.warnings = std::move(body->warnings);
   return Planner(fields, backend, policy).run(std::move(ranking));
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "server/request_body.h"
 #include "server/responses_writer.h"
 #include "server/translate.h"
 #include "server/truncation.h"
@@ -229,6 +230,8 @@ Expected Translator::read_tools() {
       out_.leave_out_tool(i, *type);
       continue;
     }
+    const auto good = check_function(tool, fmt::format("tools[{}]", i), "parameters");
+    if (!good) return good;
     Json function = tool;
     function.erase("type");
     list.push_back({{"type", "function"}, {"function", std::move(function)}});
@@ -373,14 +376,13 @@ HttpResponse not_stored(const std::string& id) {
 tl::expected<GenerationPlan, ApiError> plan_responses(std::string_view text, const Backend& backend,
                                                       const RequestPolicy& policy,
                                                       const std::shared_ptr<ResponseStore>& store) {
-  const auto body = parse_body(text);
-  if (!body) return tl::unexpected(body.error());
-  auto warnings = check_fields(*body, kResponses, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
+  const auto opened = open_body(text, kResponses, policy);
+  if (!opened) return tl::unexpected(opened.error());
+  const Json& body = opened->json;
   auto context = std::make_shared<ResponseContext>();
-  auto chat = Translator(*body, *context).run(*store);
+  auto chat = Translator(body, *context).run(*store);
   if (!chat) return tl::unexpected(rename_param(chat.error(), kNames));
-  if (Fields(*body).text("truncation", "disabled") == "auto") {
+  if (Fields(body).text("truncation", "disabled") == "auto") {
     const std::size_t dropped = drop_oldest_messages(chat->chat, backend, policy);
     if (dropped > 0) {
       chat->warnings.push_back(
@@ -390,9 +392,9 @@ tl::expected<GenerationPlan, ApiError> plan_responses(std::string_view text, con
   auto plan = plan_parsed(kChat, chat->chat, backend, policy);
   if (!plan) return tl::unexpected(rename_param(plan.error(), kNames));
   plan->warnings.insert(plan->warnings.begin(), chat->warnings.begin(), chat->warnings.end());
-  plan->warnings.insert(plan->warnings.begin(), warnings->begin(), warnings->end());
-  context->echo = echo_of(*body, *plan);
-  if (Fields(*body).flag("store", true)) context->store = store;
+  plan->warnings.insert(plan->warnings.begin(), opened->warnings.begin(), opened->warnings.end());
+  context->echo = echo_of(body, *plan);
+  if (Fields(body).flag("store", true)) context->store = store;
   plan->make_writer = make_responses_writer(std::move(context));
   return plan;
 }

@@ -172,7 +172,17 @@ TEST(LegacyFunctions, ErrorsNameTheOldFields) {
   const auto param = [&](const Json& more) {
     return param_of(post(server.port(), kChatPath, chat_body(more)));
   };
-  EXPECT_EQ(param({{"functions", {{{"name", 5}}}}}), "functions");
+  const auto message = [&](const Json& more) {
+    const Answer answer = post(server.port(), kChatPath, chat_body(more));
+    return answer.json()["error"]["message"].get<std::string>();
+  };
+  EXPECT_EQ(param({{"functions", {functions[0], {{"name", 5}}}}}), "functions[1].name");
+  EXPECT_EQ(message({{"functions", {functions[0], {{"name", 5}}}}}),
+            "functions[1].name must be a text of 1 to 256 bytes");
+  EXPECT_EQ(param({{"functions", {{{"name", "f"}, {"parameters", 1}}}}}),
+            "functions[0].parameters");
+  EXPECT_EQ(message({{"functions", functions}, {"function_call", {{"name", "tools"}}}}),
+            "function_call names \"tools\", which is not in functions");
   EXPECT_EQ(param({{"functions", functions}, {"function_call", {{"name", "g"}}}}), "function_call");
   EXPECT_EQ(param({{"functions", functions}, {"function_call", "required"}}), "function_call");
   EXPECT_EQ(param({{"functions", functions}, {"tools", Json::array()}}), "functions");
