@@ -11,7 +11,7 @@
 namespace quire::server {
 namespace {
 
-constexpr std::size_t kInputsMax = 256;
+constexpr std::size_t kInputsMax = 2048;
 
 using Ids = std::vector<std::int32_t>;
 static_assert(std::endian::native == std::endian::little);

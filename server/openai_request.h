@@ -40,7 +40,11 @@ struct GenerationPlan {
   Time arrival = Time::zero();  // of the request, on the engine's clock
   bool receipt = false;
   std::string model;
+  std::string request_id;    // that the body brings; empty: none
+  std::string service_tier;  // that serves it
+  bool shows_tier = false;   // since it was asked for
   bool stream = false;
+  std::int64_t stream_interval = 1;  // tokens that a piece of a stream brings at least
   bool include_usage = false;
   bool continuous_usage = false;
   bool echo = false;
