@@ -43,7 +43,8 @@ struct FreeInt8 : Int8Form<Codes> {
       Vec chain[kChains][1][P];
       for (auto& c : chain) clear(c);
       const Groups groups(*in.m->w, Codes::kHasBias);
-      for (std::int64_t g = 0; g < groups.count; ++g) add(in, groups, g, chain[g % kChains]);
+      for (std::int64_t g = 0; g < groups.count; ++g)
+        add<kAhead>(in, groups, g, chain[g % kChains]);
       join(chain, acc);
       for (int p = 0; !Codes::kHasBias && p < P; ++p)
         acc[0][p] = mul(acc[0][p], load_scales(in.w[p] + groups.code_bytes, DType::kF32));
@@ -53,7 +54,7 @@ struct FreeInt8 : Int8Form<Codes> {
   }
 
  private:
-  template <int P>
+  template <bool kAhead, int P>
   static QUIRE_INLINE void add(const TileInput<1, P>& in, const Groups& groups, std::int64_t g,
                                Vec (&acc)[1][P]) {
     const std::int64_t begin = g * groups.length;
@@ -61,8 +62,9 @@ struct FreeInt8 : Int8Form<Codes> {
     const int start = Base::kOffset == 0 ? 0 : Base::kOffset * x.sum(g);
     VecI dot[1][P];
     for (int p = 0; p < P; ++p) dot[0][p] = splat_bits<Vec>(static_cast<std::uint32_t>(start));
-    add_dots<Codes, false>(in, {g * groups.block_bytes, begin, Codes::words(groups.end(g) - begin)},
-                           dot);
+    add_dots<Codes, kAhead>(
+        in, {g * groups.block_bytes, begin, Codes::words(groups.end(g) - begin)}, dot);
+    if constexpr (Codes::kHasBias) call_ahead<kAhead>(in, groups.scales_at(g));
     Base::add_group(in, groups, g, dot, acc);
   }
 };

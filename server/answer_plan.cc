@@ -31,6 +31,18 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
 }
 
+// A function that tells of no parameters has none.
+Json parameters_of(const Json& function) {
+  const Json* parameters = find_member(function, "parameters");
+  if (parameters != nullptr && !parameters->is_null()) return *parameters;
+  return {{"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
+}
+
+std::string function_name(const Json& tool) {
+  const Json* name = find_member(described(tool), "name");
+  return name != nullptr && name->is_string() ? name->get<std::string>() : std::string();
+}
+
 class AnswerPlanner {
  public:
   AnswerPlanner(const Fields& fields, Endpoint endpoint, const Backend& backend,
@@ -45,6 +57,8 @@ class AnswerPlanner {
   Expected read_reasoning();
   Expected read_tools();
   Expected read_tool_choice(const Json& choice);
+  Expected read_allowed_tools(const Json& choice);
+  Expected allow_only(const std::vector<std::string>& names);
   Expected read_budget();
   Expected compile();
   bool constrains_calls() const;
@@ -90,7 +104,7 @@ Expected AnswerPlanner::read_reasoning() {
     prefix_.format = format;
     prefix_.open = end.ends_with(format->begin);
     prefix_.closed = end.ends_with(format->end) && !format->is_harmony;
-    if (fields_.flag("continue_final_message", false)) {
+    if (continues_final_message(fields_)) {
       const std::size_t begun = end.rfind(format->begin), ended = end.rfind(format->end);
       prefix_.open =
           begun != std::string_view::npos && (ended == std::string_view::npos || begun > ended);
@@ -109,8 +123,18 @@ Expected AnswerPlanner::read_reasoning() {
 }
 
 Expected AnswerPlanner::read_budget() {
-  for (const char* name : {"thinking_token_budget", "reasoning_budget"}) {
-    const std::int64_t budget = fields_.integer(name, -1);
+  const Json* thinking = fields_.get("thinking");
+  const Json* tokens = thinking == nullptr ? nullptr : find_member(*thinking, "budget_tokens");
+  std::pair<const char*, std::int64_t> budgets[] = {
+      {"thinking.budget_tokens", -1},
+      {"thinking_token_budget", fields_.integer("thinking_token_budget", -1)},
+      {"reasoning_budget", fields_.integer("reasoning_budget", -1)}};
+  if (tokens != nullptr && !tokens->is_null()) {
+    const auto read = json_integer(*tokens, budgets[0].first, 1, 1'000'000'000);
+    if (!read) return tl::unexpected(api_error(read.error()));
+    budgets[0].second = *read;
+  }
+  for (const auto& [name, budget] : budgets) {
     if (budget < 0) continue;
     if (plan_.reasoning.end.empty()) {
       return api_fail(kUnsupportedField, name,
@@ -132,22 +156,51 @@ Expected AnswerPlanner::read_tool_choice(const Json& choice) {
                                  : ToolChoice::kRequired;
     return {};
   }
-  const Json* function = find_member(choice, "function");
-  const Json* name = find_member(function != nullptr ? *function : choice, "name");
-  if (name == nullptr || !name->is_string()) {
+  if (const Json* type = find_member(choice, "type"); type != nullptr && *type == "allowed_tools") {
+    return read_allowed_tools(choice);
+  }
+  const std::string wanted = function_name(choice);
+  if (wanted.empty()) {
     return api_fail(kBadRequest, "tool_choice",
                     "tool_choice must be \"none\", \"auto\", \"required\" or name a function, got "
                     "{}",
                     dump_json(choice).substr(0, 64));
   }
-  const auto& wanted = name->get_ref<const std::string&>();
-  std::erase_if(calls_.functions, [&](const CallableFunction& f) { return f.name != wanted; });
-  if (calls_.functions.empty()) {
-    return api_fail(kBadRequest, "tool_choice", "tool_choice names \"{}\", which is not in tools",
-                    wanted.substr(0, 64));
-  }
   choice_ = ToolChoice::kRequired;
   calls_.parallel = false;
+  return allow_only({wanted});
+}
+
+// A subset of the tools, of which one may or must be called; the prompt shows them all.
+Expected AnswerPlanner::read_allowed_tools(const Json& choice) {
+  const Json* nested = find_member(choice, "allowed_tools");
+  const Json& allowed = nested != nullptr ? *nested : choice;
+  const Json* mode = find_member(allowed, "mode");
+  const Json* tools = find_member(allowed, "tools");
+  const bool good_mode = mode != nullptr && (*mode == "auto" || *mode == "required");
+  if (!good_mode || tools == nullptr || !tools->is_array() || tools->empty()) {
+    return api_fail(kBadRequest, "tool_choice",
+                    "tool_choice with allowed_tools must have a mode, auto or required, and tools");
+  }
+  choice_ = *mode == "auto" ? ToolChoice::kAuto : ToolChoice::kRequired;
+  std::vector<std::string> names;
+  for (const Json& tool : *tools) names.push_back(function_name(tool));
+  return allow_only(names);
+}
+
+Expected AnswerPlanner::allow_only(const std::vector<std::string>& names) {
+  const auto among = [](const auto& list, const auto& is_it) {
+    return std::any_of(list.begin(), list.end(), is_it);
+  };
+  for (const std::string& name : names) {
+    if (among(calls_.functions, [&](const CallableFunction& f) { return f.name == name; }))
+      continue;
+    return api_fail(kBadRequest, "tool_choice", "tool_choice names \"{}\", which is not in tools",
+                    name.substr(0, 64));
+  }
+  std::erase_if(calls_.functions, [&](const CallableFunction& f) {
+    return !among(names, [&](const std::string& name) { return f.name == name; });
+  });
   return {};
 }
 
@@ -159,9 +212,7 @@ Expected AnswerPlanner::read_tools() {
     if (auto good = check_tools(fields_); !good) return good;
     for (const Json& tool : *tools) {
       const Json& function = described(tool);
-      const Json* parameters = find_member(function, "parameters");
-      calls_.functions.push_back({function["name"].get<std::string>(),
-                                  parameters != nullptr ? *parameters : Json::object()});
+      calls_.functions.push_back({function["name"].get<std::string>(), parameters_of(function)});
       const Json* strict = find_member(function, "strict");
       strict_ = strict_ || (strict != nullptr && *strict == true);
     }
@@ -186,7 +237,7 @@ Expected AnswerPlanner::read_tools() {
   if (format_.tools == nullptr) choice_ = ToolChoice::kNone;
   calls_.optional = choice_ == ToolChoice::kAuto;
   calls_.lenient = choice_ == ToolChoice::kAuto && !strict_;
-  parser_.parse_calls = choice_ != ToolChoice::kNone;
+  parser_.parse_calls = choice_ != ToolChoice::kNone && fields_.flag("parse_tool_calls", true);
   parser_.calls_max = calls_.parallel ? 0 : 1;
   return {};
 }
@@ -295,33 +346,42 @@ tl::expected<AnswerPlan, ApiError> plan_answer(const Fields& fields, Endpoint en
   return AnswerPlanner(fields, endpoint, backend, prompt).run();
 }
 
+tl::expected<void, ApiError> check_function(const Json& function, const std::string& place,
+                                            const char* schema) {
+  if (!function.is_object()) return api_fail(kBadRequest, place, "{} must be an object", place);
+  const Json* name = find_member(function, "name");
+  if (name == nullptr || !name->is_string() || name->get_ref<const std::string&>().empty() ||
+      name->get_ref<const std::string&>().size() > kNameBytesMax) {
+    return api_fail(kBadRequest, place + ".name", "{}.name must be a text of 1 to {} bytes", place,
+                    kNameBytesMax);
+  }
+  const Json* parameters = find_member(function, schema);
+  if (parameters == nullptr || parameters->is_null()) return {};
+  const std::string where = fmt::format("{}.{}", place, schema);
+  if (!parameters->is_object()) {
+    return api_fail(kBadRequest, where, "{} must be a JSON schema, an object", where);
+  }
+  if (dump_json(*parameters).size() > kToolBytesMax) {
+    return api_fail(kBadRequest, where, "{} has more than {} bytes", where, kToolBytesMax);
+  }
+  return {};
+}
+
 tl::expected<void, ApiError> check_tools(const Fields& fields) {
   const Json* tools = fields.get("tools");
   if (tools == nullptr) return {};
   for (std::size_t i = 0; i < tools->size(); ++i) {
     const Json& tool = (*tools)[i];
     const std::string place = fmt::format("tools[{}]", i);
-    if (!tool.is_object()) return api_fail(kBadRequest, place, "{} must be an object", place);
     const Json* type = find_member(tool, "type");
     if (type != nullptr && *type != "function") {
       return api_fail(kUnsupportedField, place + ".type",
                       "{}.type must be \"function\", other tools are not supported here", place);
     }
-    const Json* name = find_member(described(tool), "name");
-    if (name == nullptr || !name->is_string() || name->get_ref<const std::string&>().empty() ||
-        name->get_ref<const std::string&>().size() > kNameBytesMax) {
-      return api_fail(kBadRequest, place + ".function.name",
-                      "{}.function.name must be a text of 1 to {} bytes", place, kNameBytesMax);
-    }
-    const Json* parameters = find_member(described(tool), "parameters");
-    if (parameters != nullptr && !parameters->is_object() && !parameters->is_null()) {
-      return api_fail(kBadRequest, place + ".function.parameters",
-                      "{}.function.parameters must be a JSON schema, an object", place);
-    }
-    if (parameters != nullptr && dump_json(*parameters).size() > kToolBytesMax) {
-      return api_fail(kBadRequest, place + ".function.parameters",
-                      "{}.function.parameters has more than {} bytes", place, kToolBytesMax);
-    }
+    const bool nested = find_member(tool, "function") != nullptr;
+    const auto good =
+        check_function(described(tool), nested ? place + ".function" : place, "parameters");
+    if (!good) return good;
   }
   return {};
 }

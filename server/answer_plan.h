@@ -31,7 +31,12 @@ struct AnswerPlan {
 tl::expected<AnswerPlan, ApiError> plan_answer(const Fields& fields, Endpoint endpoint,
                                                const Backend& backend, std::string_view prompt);
 
-// The request's functions, checked. Empty without tools.
+// A function that may be called, as the body has it at `place`; schema: the name of the member
+// with its parameters.
+tl::expected<void, ApiError> check_function(const Json& function, const std::string& place,
+                                            const char* schema);
+
+// The request's tools, each of them checked.
 tl::expected<void, ApiError> check_tools(const Fields& fields);
 
 }  // namespace quire::server

@@ -24,6 +24,7 @@ inline constexpr ErrorKind kUnsupportedField{400, "invalid_request_error", "unsu
 inline constexpr ErrorKind kContextLength{400, "invalid_request_error", "context_length_exceeded"};
 inline constexpr ErrorKind kUnsupportedEndpoint{400, "invalid_request_error",
                                                 "unsupported_endpoint"};
+inline constexpr ErrorKind kCancelled{400, "invalid_request_error", "request_cancelled"};
 inline constexpr ErrorKind kModelNotFound{404, "invalid_request_error", "model_not_found"};
 inline constexpr ErrorKind kPathNotFound{404, "invalid_request_error", "not_found"};
 inline constexpr ErrorKind kMethodNotAllowed{405, "invalid_request_error", "method_not_allowed"};

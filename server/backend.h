@@ -24,6 +24,7 @@ struct Backend {
   engine::Engine* engine = nullptr;
   ChatRenderer render_chat;              // empty: the checkpoint has no template
   ChatRenderer render_own;               // for requests that bring a template
+  std::string template_source;           // of render_chat
   std::vector<std::string> model_names;  // the first is the one that answers carry
   PoolingSetup pooling;                  // what else the model is good for
   std::size_t prompt_bytes_max = 0;      // longer texts cannot fit the context; 0: no bound

@@ -15,6 +15,10 @@ namespace quire::server {
 tl::expected<std::string, ApiError> render_chat_prompt(const Fields& fields, const Backend& backend,
                                                        const RequestPolicy& policy);
 
+// Whether the answer goes on in the last message: as the request says, else when that is a text of
+// the assistant, as for Anthropic and llama.cpp.
+bool continues_final_message(const Fields& fields);
+
 // How many tokens that text has, whatever the context.
 tl::expected<std::int64_t, ApiError> count_chat_tokens(const Json& chat, const Backend& backend,
                                                        const RequestPolicy& policy);

@@ -10,7 +10,7 @@ Result<LoadedChat> load_chat(const std::string& folder) {
   QUIRE_ASSIGN(text::ChatTemplates templates, text::load_chat_templates(folder));
   LoadedChat loaded;
   // The template for tools tells more about them.
-  std::string source;
+  std::string& source = loaded.source;
   for (const char* name : {"tool_use", "default"}) {
     const auto found = templates.by_name.find(name);
     if (found != templates.by_name.end()) source += found->second.source();

@@ -10,6 +10,7 @@ namespace quire::server {
 struct LoadedChat {
   ChatRenderer render;        // empty when the folder has no template
   ChatRenderer render_own;    // for requests that bring a template: compiles it each time
+  std::string source;         // of its templates
   text::AnswerFormat format;  // what the templates show of the model's way to answer
 };
 

@@ -6,11 +6,12 @@
 #include <cstring>
 
 #include "server/openai_request.h"
+#include "server/request_body.h"
 
 namespace quire::server {
 namespace {
 
-constexpr std::size_t kInputsMax = 256;
+constexpr std::size_t kInputsMax = 2048;
 
 using Ids = std::vector<std::int32_t>;
 static_assert(std::endian::native == std::endian::little);
@@ -148,11 +149,9 @@ tl::expected<void, ApiError> check_fits(std::size_t tokens, const Backend& backe
 
 tl::expected<PromptBatch, ApiError> plan_embeddings(std::string_view text, const Backend& backend,
                                                     const RequestPolicy& policy) {
-  const auto body = parse_body(text);
+  auto body = open_body(text, kEmbeddings, policy);
   if (!body) return tl::unexpected(body.error());
-  auto warnings = check_fields(*body, kEmbeddings, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
-  const Fields fields(*body);
+  const Fields fields(body->json);
   if (auto good = check_model(fields, backend); !good) return tl::unexpected(good.error());
   if (!backend.pooling.embedding) {
     return api_fail(kUnsupportedEndpoint, "",
@@ -173,7 +172,7 @@ tl::expected<PromptBatch, ApiError> plan_embeddings(std::string_view text, const
     return api_fail(kBadRequest, "encoding_format", "encoding_format must be float or base64");
   }
   shape.as_base64 = format == "base64";
-  shape.warnings = std::move(*warnings);
+  shape.warnings = std::move(body->warnings);
   auto inputs = read_inputs(fields, backend);
   if (!inputs) return tl::unexpected(inputs.error());
   PromptBatch batch;

@@ -5,17 +5,17 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
+#include "server/answer_meaning.h"
+#include "server/dialects.h"
 #include "server/embeddings.h"
+#include "server/http_writer.h"
 #include "server/ids.h"
-#include "server/llama_request.h"
-#include "server/messages_request.h"
-#include "server/openai_request.h"
 #include "server/prompt_batch.h"
 #include "server/rerank.h"
-#include "server/responses_request.h"
 #include "server/sse_writer.h"
 
 namespace quire::server {
@@ -23,60 +23,6 @@ namespace quire::server {
 using engine::FinishReason;
 
 namespace {
-
-// What an output means for the answer of its choice.
-struct Meaning {
-  text::AnswerEvents events;
-  text::TextSpans content;
-};
-
-// Every output once, in order.
-Meaning meaning_of(const GenerationPlan& plan, const engine::Output& output, ChoiceState& state) {
-  Meaning out;
-  const std::size_t begin = state.raw_bytes;
-  state.raw_bytes += output.text.size();
-  if (!plan.detokenize) return out;
-  text::AnswerEvents& events = out.events;
-  if (!plan.answer.parser) {
-    text::add_event(events, text::AnswerEvent::Kind::kContent, output.text);
-    if (!output.text.empty()) out.content.push_back({begin, state.raw_bytes});
-    return out;
-  }
-  if (!state.parser) state.parser = std::make_unique<text::AnswerParser>(*plan.answer.parser);
-  events = state.parser->push(output.text);
-  if (output.finish != FinishReason::kNone) {
-    const bool cut = output.finish != FinishReason::kStop;
-    for (text::AnswerEvent& event : state.parser->finish(cut)) {
-      if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
-        events.push_back(std::move(event));
-      } else {
-        text::add_event(events, event.kind, event.text, event.call_idx);
-      }
-    }
-  }
-  out.content = state.parser->take_content_spans();
-  return out;
-}
-
-struct Dialects {
-  const Backend& backend;
-  const RequestPolicy& policy;
-  const std::shared_ptr<ResponseStore>& responses;
-
-  tl::expected<GenerationPlan, ApiError> plan(Endpoint endpoint, std::string_view body) const {
-    switch (endpoint) {
-      case kResponses:
-        return plan_responses(body, backend, policy, responses);
-      case kMessages:
-        return plan_messages(body, backend, policy);
-      case kNative:
-      case kInfill:
-        return plan_llama(endpoint, body, backend, policy);
-      default:
-        return plan_generation(endpoint, body, backend, policy);
-    }
-  }
-};
 
 ApiError shutting_down() { return {kUnavailable, "the server is shutting down", "", {}}; }
 
@@ -91,15 +37,18 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
         engine_(*service.backend_.engine),
         exchange_(std::move(exchange)),
         plan_(std::move(plan)),
-        writer_(plan_.make_writer(plan_, engine_, random_id())),
+        answer_id_(random_id()),
+        writer_(plan_.make_writer(plan_, engine_, answer_id_)),
         choices_(plan_.prompts.size() * static_cast<std::size_t>(plan_.n)),
-        last_token_at_(choices_.size(), Time::zero()) {}
+        last_token_at_(choices_.size(), Time::zero()),
+        kept_(choices_.size()) {}
 
   // Worker thread. When it fails, fail() must follow: it cancels the prompts that were admitted,
   // after the answer, so that their abort cannot become the answer.
   tl::expected<void, ApiError> submit();
   void begin();
   const ExchangePtr& exchange() const { return exchange_; }
+  const std::string& answer_id() const { return answer_id_; }  // without its prefix
   // Any thread.
   Json describe(Time now) const;
   // At its own pace, which counts the more the more tokens it has: before its second token at
@@ -115,6 +64,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   void deliver(std::size_t index, engine::Output output);
   void send(std::size_t index, const engine::Output& output);
   void release_held();
+  bool gather(std::size_t index, engine::Output& output);
   void collect(std::size_t index, engine::Output output);
   void answer_if_complete();
   void cancel_all();
@@ -128,9 +78,11 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   engine::Engine& engine_;
   ExchangePtr exchange_;
   GenerationPlan plan_;
+  const std::string answer_id_;
   std::unique_ptr<AnswerWriter> writer_;
   std::vector<ChoiceState> choices_;
   std::vector<Time> last_token_at_;
+  std::vector<std::optional<engine::Output>> kept_;  // of a choice: too little to be sent yet
   std::vector<engine::RequestId> ids_;
   std::deque<Held> held_;  // came before begin(), or while the client was slow
   std::atomic<std::int64_t> generated_{0};
@@ -290,8 +242,29 @@ void GenerationTask::deliver(std::size_t index, engine::Output output) {
     collect(index, std::move(output));
     return;
   }
+  if (!gather(index, output)) return;
   held_.push_back({index, std::move(output)});
   if (begun_) release_held();
+}
+
+// True when `output`, with what was kept back before it, is to be sent: the first token at once,
+// then at least stream_interval tokens together.
+bool GenerationTask::gather(std::size_t index, engine::Output& output) {
+  if (plan_.stream_interval <= 1) return true;
+  std::optional<engine::Output>& kept = kept_[index];
+  if (kept) {
+    kept->text += output.text;
+    std::move(output.tokens.begin(), output.tokens.end(), std::back_inserter(kept->tokens));
+    output.text = std::move(kept->text);
+    output.tokens = std::move(kept->tokens);
+    kept.reset();
+  }
+  const auto count = static_cast<std::int64_t>(output.tokens.size());
+  const bool first = choices_[index].token_count == count;
+  const bool ready = first || output.finish != FinishReason::kNone ||
+                     !output.prompt_tokens.empty() || count >= plan_.stream_interval;
+  if (!ready) kept = std::move(output);
+  return ready;
 }
 
 void GenerationTask::collect(std::size_t index, engine::Output output) {
@@ -431,15 +404,27 @@ HttpResponse GenerationService::list() const {
 }
 
 std::size_t GenerationService::cancel(const std::string& request_id) {
-  constexpr ErrorKind kCancelled{400, "invalid_request_error", "request_cancelled"};
+  return cancel_where(
+      [&](const GenerationTask& task) { return task.exchange()->request_id == request_id; },
+      "the request was cancelled through /v1/requests");
+}
+
+bool GenerationService::cancel_response(std::string_view id) {
+  return cancel_where(
+             [&](const GenerationTask& task) {
+               return id == fmt::format("resp_{}", task.answer_id());
+             },
+             "the response was cancelled") > 0;
+}
+
+std::size_t GenerationService::cancel_where(const std::function<bool(const GenerationTask&)>& is_it,
+                                            const std::string& why) {
   std::size_t count = 0;
   const std::lock_guard lock(mutex_);
   for (const std::shared_ptr<GenerationTask>& task : tasks_) {
-    if (task->exchange()->request_id != request_id) continue;
+    if (!is_it(*task)) continue;
     ++count;
-    task->exchange()->post([task, kCancelled] {
-      task->fail({kCancelled, "the request was cancelled through /v1/requests"});
-    });
+    task->exchange()->post([task, why] { task->fail({kCancelled, why}); });
   }
   return count;
 }
@@ -459,12 +444,20 @@ void GenerationService::run_pooling(Endpoint endpoint, const ExchangePtr& exchan
 }
 
 void GenerationService::run(Endpoint endpoint, const ExchangePtr& exchange) {
-  auto plan = Dialects{backend_, policy_, responses_}.plan(endpoint, exchange->request.body);
+  auto plan = plan_dialect(endpoint, exchange->request.body, backend_, policy_, responses_);
   if (!plan) {
     exchange->post([exchange, error = plan.error()] { exchange->respond(error_response(error)); });
     return;
   }
   exchange->request.body = {};
+  // The header's id is the exchange's already.
+  if (accepted_request_id(exchange->request)) {
+    plan->request_id = exchange->request_id;
+  } else if (is_request_id(plan->request_id)) {
+    exchange->request_id = plan->request_id;
+  } else {
+    plan->request_id.clear();
+  }
   plan->arrival = exchange->arrival;
   metrics_.observe_unknown_fields(plan->warnings.size());
   for (const std::string& warning : plan->warnings) log(LogLevel::kDebug, "{}", warning);

@@ -1,6 +1,7 @@
 // Runs generating requests: plan on a worker, submit, then stream or collect on the I/O thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,6 +33,8 @@ class GenerationService {
   // The requests in flight, and the end of those with that id: how many there were.
   HttpResponse list() const;
   std::size_t cancel(const std::string& request_id);
+  // Ends the answer of /v1/responses that has this id; false when it is not being made.
+  bool cancel_response(std::string_view id);
 
   // Embeddings and rankings: on a worker thread, answers when every prompt has ended.
   void run_pooling(Endpoint endpoint, const ExchangePtr& exchange) const;
@@ -48,6 +51,8 @@ class GenerationService {
   friend class GenerationTask;
   // False after cut_off().
   bool remember(const std::shared_ptr<GenerationTask>& task);
+  std::size_t cancel_where(const std::function<bool(const GenerationTask&)>& is_it,
+                           const std::string& why);
   void forget(const GenerationTask* task);
   // Does nothing for a task that has been forgotten already.
   void own(const GenerationTask* task, engine::RequestId id);

@@ -98,15 +98,17 @@ std::string format_chunk(std::string_view bytes) {
   return fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes);
 }
 
-std::optional<std::string> accepted_request_id(const HttpRequest& request) {
+bool is_request_id(std::string_view id) {
   constexpr std::size_t kIdBytes = 128;
-  const std::string* id = request.field("x-request-id");
-  if (id == nullptr || id->empty() || id->size() > kIdBytes) return std::nullopt;
-  const bool good = std::all_of(id->begin(), id->end(), [](char c) {
+  return !id.empty() && id.size() <= kIdBytes && std::all_of(id.begin(), id.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
            c == '_' || c == ':' || c == '-';
   });
-  return good ? std::optional(*id) : std::nullopt;
+}
+
+std::optional<std::string> accepted_request_id(const HttpRequest& request) {
+  const std::string* id = request.field("x-request-id");
+  return id != nullptr && is_request_id(*id) ? std::optional(*id) : std::nullopt;
 }
 
 }  // namespace quire::server

@@ -34,7 +34,10 @@ std::string_view reason_phrase(int status);
 // One chunk of a chunked body; empty for empty bytes, because an empty chunk would end the body.
 std::string format_chunk(std::string_view bytes);
 
-// The client's own id when it is [A-Za-z0-9._:-]{1,128}.
+// [A-Za-z0-9._:-]{1,128}
+bool is_request_id(std::string_view id);
+
+// The client's own id when it is one.
 std::optional<std::string> accepted_request_id(const HttpRequest& request);
 
 }  // namespace quire::server

@@ -146,6 +146,13 @@ HttpResponse slots_answer(const Backend& backend) {
   return json_answer(list);
 }
 
+HttpResponse load_answer(const Backend& backend) {
+  const engine::EngineStats stats = backend.engine->stats();
+  return json_answer({{"server_load", stats.running + stats.waiting},
+                      {"running", stats.running},
+                      {"waiting", stats.waiting}});
+}
+
 HttpResponse cache_stats_answer(const Backend& backend) {
   const cache::CacheStats cache = backend.engine->stats().cache;
   Json groups = Json::array();

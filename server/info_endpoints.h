@@ -19,6 +19,7 @@ HttpResponse version_answer();
 HttpResponse cancelled_answer(const std::string& id, std::size_t count);
 HttpResponse props_answer(const Backend& backend, const Settings& settings);
 HttpResponse slots_answer(const Backend& backend);
+HttpResponse load_answer(const Backend& backend);
 HttpResponse cache_stats_answer(const Backend& backend);
 HttpResponse cache_reset_answer(const Backend& backend);
 

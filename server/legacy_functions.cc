@@ -24,6 +24,9 @@ Expected lift_functions(Json& body) {
   }
   Json tools = Json::array();
   for (const Json& function : body["functions"]) {
+    const auto good =
+        check_function(function, fmt::format("functions[{}]", tools.size()), "parameters");
+    if (!good) return good;
     tools.push_back({{"type", "function"}, {"function", function}});
   }
   body["tools"] = std::move(tools);

@@ -6,6 +6,7 @@
 
 #include "server/fim.h"
 #include "server/llama_writer.h"
+#include "server/request_body.h"
 #include "server/translate.h"
 
 namespace quire::server {
@@ -127,22 +128,20 @@ tl::expected<std::vector<std::string>, ApiError> read_response_fields(const Fiel
 tl::expected<GenerationPlan, ApiError> plan_llama(Endpoint endpoint, std::string_view text,
                                                   const Backend& backend,
                                                   const RequestPolicy& policy) {
-  const auto body = parse_body(text);
+  const auto body = open_body(text, endpoint, policy);
   if (!body) return tl::unexpected(body.error());
-  auto warnings = check_fields(*body, endpoint, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
-  const Fields fields(*body);
+  const Fields fields(body->json);
   auto prompt =
       endpoint == kInfill ? infill_prompt(fields, backend) : native_prompt(fields, backend);
   if (!prompt) return tl::unexpected(prompt.error());
   auto shown = read_response_fields(fields);
   if (!shown) return tl::unexpected(shown.error());
-  Json completion = copy_shared_fields(*body, endpoint, kCompletions, kOwn);
+  Json completion = copy_shared_fields(body->json, endpoint, kCompletions, kOwn);
   completion["prompt"] = std::move(*prompt);
   completion["return_prompt_text"] = true;
   auto plan = plan_parsed(kCompletions, completion, backend, policy);
   if (!plan) return plan;
-  plan->warnings.insert(plan->warnings.begin(), warnings->begin(), warnings->end());
+  plan->warnings.insert(plan->warnings.begin(), body->warnings.begin(), body->warnings.end());
   plan->return_token_ids = fields.flag("return_tokens", false);
   LlamaShape shape;
   shape.n_probs = static_cast<int>(fields.integer("n_probs", 0));

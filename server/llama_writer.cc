@@ -2,9 +2,9 @@
 #include "server/llama_writer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
+#include "server/answer_values.h"
 #include "server/logprobs_json.h"
 #include "server/sse_writer.h"
 #include "server/usage_json.h"
@@ -33,12 +33,6 @@ Json pick(const std::vector<std::string>& fields, Json whole) {
   for (const std::string& path : fields) {
     if (const Json* member = member_at(whole, path)) out[path] = *member;
   }
-  return out;
-}
-
-Json ids_of(std::span<const engine::OutputToken> tokens) {
-  Json out = Json::array();
-  for (const engine::OutputToken& token : tokens) out.push_back(token.id);
   return out;
 }
 
@@ -109,7 +103,7 @@ std::string LlamaWriter::whole(const std::vector<ChoiceState>& choices) {
   for (std::size_t i = 0; i < choices.size(); ++i) {
     Json out = end_json(i, choices[i]);
     out["content"] = choices[i].answer.content;
-    if (plan_.return_token_ids) out["tokens"] = ids_of(choices[i].tokens);
+    if (plan_.return_token_ids) out["tokens"] = token_ids_json(choices[i].tokens);
     add_probabilities(choices[i].tokens, out);
     list.push_back(pick(shape_.fields, std::move(out)));
   }
@@ -126,7 +120,7 @@ std::string LlamaWriter::piece(const AnswerPiece& piece, std::vector<ChoiceState
     Json part = Json::object();
     part["index"] = piece.index;
     part["content"] = text;
-    part["tokens"] = ids_of(output.tokens);
+    part["tokens"] = token_ids_json(output.tokens);
     part["stop"] = false;
     part["tokens_predicted"] = state.token_count;
     part["tokens_evaluated"] = prompt_of(piece.index).prompt_tokens;
@@ -136,9 +130,6 @@ std::string LlamaWriter::piece(const AnswerPiece& piece, std::vector<ChoiceState
   if (output.finish == FinishReason::kNone) return out;
   return out + sse_event(dump_json(pick(shape_.fields, end_json(piece.index, state))));
 }
-
-// A float as it was written: 0.9, not 0.8999999761581421.
-double shown(float value) { return std::round(static_cast<double>(value) * 1e6) / 1e6; }
 
 }  // namespace
 

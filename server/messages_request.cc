@@ -5,6 +5,7 @@
 
 #include "server/chat_prompt.h"
 #include "server/messages_writer.h"
+#include "server/request_body.h"
 #include "server/translate.h"
 
 namespace quire::server {
@@ -211,18 +212,15 @@ Expected Translator::read_tools() {
   Json list = Json::array();
   for (std::size_t i = 0; i < tools->size(); ++i) {
     const Json& tool = (*tools)[i];
-    const std::string* name = text_member(tool, "name");
     const std::string* type = text_member(tool, "type");
     const Json* schema = find_member(tool, "input_schema");
-    if (name == nullptr) {
-      return api_fail(kBadRequest, fmt::format("tools[{}].name", i), "tools[{}].name is missing",
-                      i);
-    }
+    const auto good = check_function(tool, fmt::format("tools[{}]", i), "input_schema");
+    if (!good) return good;
     if (schema == nullptr && type != nullptr && *type != "custom") {
       out_.leave_out_tool(i, *type);
       continue;
     }
-    Json function = {{"name", *name}};
+    Json function = {{"name", tool["name"]}};
     if (const std::string* text = text_member(tool, "description")) function["description"] = *text;
     function["parameters"] = schema != nullptr ? *schema : Json::object();
     if (const Json* strict = find_member(tool, "strict")) function["strict"] = *strict;
@@ -299,12 +297,11 @@ Expected Translator::read_rest() {
 
 tl::expected<ChatBody, ApiError> translate(std::string_view text, Endpoint endpoint,
                                            const RequestPolicy& policy) {
-  const auto body = parse_body(text);
+  const auto body = open_body(text, endpoint, policy);
   if (!body) return tl::unexpected(body.error());
-  auto warnings = check_fields(*body, endpoint, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
-  auto chat = Translator(*body, endpoint).run();
-  if (chat) chat->warnings.insert(chat->warnings.begin(), warnings->begin(), warnings->end());
+  auto chat = Translator(body->json, endpoint).run();
+  if (!chat) return chat;
+  chat->warnings.insert(chat->warnings.begin(), body->warnings.begin(), body->warnings.end());
   return chat;
 }
 

@@ -1,4 +1,4 @@
-// A stream has one open block at a time; a new kind of event closes it and opens the next.
+// An answer has one open block at a time; a new kind of event closes it and opens the next.
 #include "server/messages_writer.h"
 
 #include <algorithm>
@@ -53,9 +53,45 @@ Json parsed_arguments(const std::string& text) {
   return parsed && parsed->is_object() ? std::move(*parsed) : Json::object();
 }
 
-Json thinking_block(const std::string& text) {
-  return {{"type", "thinking"}, {"thinking", text}, {"signature", ""}};
-}
+// One block of the content: reasoning, text or a call.
+struct Block {
+  Kind kind = Kind::kContent;
+  std::string text;  // or the call's arguments
+  std::string call_id, name;
+
+  // As it begins in a stream: `text` is still to come.
+  Json head() const {
+    switch (kind) {
+      case Kind::kContent:
+        return {{"type", "text"}, {"text", ""}};
+      case Kind::kReasoning:
+        return {{"type", "thinking"}, {"thinking", ""}, {"signature", ""}};
+      default:
+        return {{"type", "tool_use"}, {"id", call_id}, {"name", name}, {"input", Json::object()}};
+    }
+  }
+  Json delta(const std::string& piece) const {
+    switch (kind) {
+      case Kind::kContent:
+        return {{"type", "text_delta"}, {"text", piece}};
+      case Kind::kReasoning:
+        return {{"type", "thinking_delta"}, {"thinking", piece}};
+      default:
+        return {{"type", "input_json_delta"}, {"partial_json", piece}};
+    }
+  }
+  Json whole() const {
+    Json out = head();
+    if (kind == Kind::kContent) {
+      out["text"] = text;
+    } else if (kind == Kind::kReasoning) {
+      out["thinking"] = text;
+    } else {
+      out["input"] = parsed_arguments(text);
+    }
+    return out;
+  }
+};
 
 class MessagesWriter final : public AnswerWriter {
  public:
@@ -63,6 +99,7 @@ class MessagesWriter final : public AnswerWriter {
       : plan_(plan), id_("msg_" + std::move(id)) {}
 
   std::string whole(const std::vector<ChoiceState>& choices) override;
+  void note(const AnswerPiece& piece) override;
   std::string piece(const AnswerPiece& piece, std::vector<ChoiceState>& choices) override;
   std::string stream_end(const std::vector<ChoiceState>& choices) override;
   std::string stream_error(const ApiError& error) override {
@@ -77,16 +114,16 @@ class MessagesWriter final : public AnswerWriter {
   Json usage(const std::vector<ChoiceState>& choices) const;
   void add_costs(const std::vector<ChoiceState>& choices, Json& out) const;
   void add_event(const text::AnswerEvent& it, std::string& out);
-  void open(Kind kind, const Json& block, std::string& out);
+  void open(Block block, std::string& out);
   void close(std::string& out);
   void delta(const Json& delta, std::string& out) const;
+  std::size_t index() const { return blocks_.size() - 1; }
 
   const GenerationPlan& plan_;
   std::string id_;
   bool begun_ = false;
+  std::vector<Block> blocks_;  // the last one may be open
   bool is_open_ = false;
-  Kind kind_ = Kind::kContent;
-  int next_index_ = 0;
 };
 
 Json MessagesWriter::envelope() const {
@@ -115,68 +152,57 @@ void MessagesWriter::add_costs(const std::vector<ChoiceState>& choices, Json& ou
   if (plan_.receipt) out["receipt"] = receipt_json(plan_, choices, SteadyClock().now());
 }
 
+// A whole answer has the blocks that a stream would have: its events are made and dropped.
+void MessagesWriter::note(const AnswerPiece& piece) {
+  std::string ignored;
+  for (const text::AnswerEvent& it : *piece.events) add_event(it, ignored);
+}
+
 std::string MessagesWriter::whole(const std::vector<ChoiceState>& choices) {
-  const ChoiceState& state = choices.front();
+  std::string ignored;
+  if (blocks_.empty()) open({}, ignored);
   Json out = envelope();
-  Json& content = out["content"];
-  if (!state.answer.reasoning.empty()) content.push_back(thinking_block(state.answer.reasoning));
-  if (!state.answer.content.empty() || state.answer.calls.empty()) {
-    content.push_back({{"type", "text"}, {"text", state.answer.content}});
-  }
-  for (const text::ToolCall& call : state.answer.calls) {
-    content.push_back({{"type", "tool_use"},
-                       {"id", call.id},
-                       {"name", call.name},
-                       {"input", parsed_arguments(call.arguments)}});
-  }
-  std::tie(out["stop_reason"], out["stop_sequence"]) = stop_of(state);
+  for (const Block& block : blocks_) out["content"].push_back(block.whole());
+  std::tie(out["stop_reason"], out["stop_sequence"]) = stop_of(choices.front());
   out["usage"] = usage(choices);
   add_costs(choices, out);
   if (!plan_.warnings.empty()) out["warnings"] = plan_.warnings;
   return dump_json(out);
 }
 
-void MessagesWriter::open(Kind kind, const Json& block, std::string& out) {
+void MessagesWriter::open(Block block, std::string& out) {
+  blocks_.push_back(std::move(block));
   is_open_ = true;
-  kind_ = kind;
-  out +=
-      event("content_block_start",
-            {{"type", "content_block_start"}, {"index", next_index_++}, {"content_block", block}});
+  out += event("content_block_start", {{"type", "content_block_start"},
+                                       {"index", index()},
+                                       {"content_block", blocks_.back().head()}});
 }
 
 void MessagesWriter::close(std::string& out) {
   if (!is_open_) return;
   is_open_ = false;
-  if (kind_ == Kind::kReasoning) delta({{"type", "signature_delta"}, {"signature", ""}}, out);
-  out += event("content_block_stop", {{"type", "content_block_stop"}, {"index", next_index_ - 1}});
+  if (blocks_.back().kind == Kind::kReasoning) {
+    delta({{"type", "signature_delta"}, {"signature", ""}}, out);
+  }
+  out += event("content_block_stop", {{"type", "content_block_stop"}, {"index", index()}});
 }
 
 void MessagesWriter::delta(const Json& delta, std::string& out) const {
   out += event("content_block_delta",
-               {{"type", "content_block_delta"}, {"index", next_index_ - 1}, {"delta", delta}});
+               {{"type", "content_block_delta"}, {"index", index()}, {"delta", delta}});
 }
 
 void MessagesWriter::add_event(const text::AnswerEvent& it, std::string& out) {
-  const Kind block = it.kind == Kind::kArguments ? Kind::kCallBegin : it.kind;
-  if (!is_open_ || kind_ != block || it.kind == Kind::kCallBegin) {
+  const Kind kind = it.kind == Kind::kArguments ? Kind::kCallBegin : it.kind;
+  const bool begins_call = it.kind == Kind::kCallBegin;
+  if (!is_open_ || blocks_.back().kind != kind || begins_call) {
     close(out);
-    if (block == Kind::kContent) {
-      open(block, {{"type", "text"}, {"text", ""}}, out);
-    } else if (block == Kind::kReasoning) {
-      open(block, thinking_block(""), out);
-    } else {
-      open(block,
-           {{"type", "tool_use"}, {"id", it.call_id}, {"name", it.text}, {"input", Json::object()}},
-           out);
-    }
+    open({kind, "", it.call_id, begins_call ? it.text : ""}, out);
   }
-  if (it.kind == Kind::kContent) {
-    delta({{"type", "text_delta"}, {"text", it.text}}, out);
-  } else if (it.kind == Kind::kReasoning) {
-    delta({{"type", "thinking_delta"}, {"thinking", it.text}}, out);
-  } else if (it.kind == Kind::kArguments) {
-    delta({{"type", "input_json_delta"}, {"partial_json", it.text}}, out);
-  }
+  if (begins_call) return;
+  Block& block = blocks_.back();
+  block.text += it.text;
+  delta(block.delta(it.text), out);
 }
 
 std::string MessagesWriter::piece(const AnswerPiece& piece, std::vector<ChoiceState>&) {
@@ -198,7 +224,7 @@ std::string MessagesWriter::piece(const AnswerPiece& piece, std::vector<ChoiceSt
 
 std::string MessagesWriter::stream_end(const std::vector<ChoiceState>& choices) {
   std::string out;
-  if (next_index_ == 0) open(Kind::kContent, {{"type", "text"}, {"text", ""}}, out);
+  if (blocks_.empty()) open({}, out);
   close(out);
   const auto [reason, sequence] = stop_of(choices.front());
   Json end = {{"type", "message_delta"},

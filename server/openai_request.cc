@@ -9,6 +9,7 @@
 #include "server/legacy_functions.h"
 #include "server/openai_response.h"
 #include "server/openai_sampling.h"
+#include "server/request_body.h"
 
 namespace quire::server {
 namespace {
@@ -16,6 +17,21 @@ namespace {
 constexpr std::size_t kPromptsMax = 256;
 constexpr std::size_t kSaltBytesMax = 128;
 constexpr const char* kPredictField = "n_predict";
+
+// OpenAI's names, "priority" and "fast" being the same, and Anthropic's. Lower runs first.
+struct ServiceTier {
+  std::string_view name;
+  int priority;
+};
+constexpr ServiceTier kTiers[] = {{"auto", 0},  {"default", 0},   {"standard_only", 0},
+                                  {"scale", 0}, {"priority", -1}, {"fast", -1},
+                                  {"flex", 1}};
+
+int tier_priority(std::string_view tier) {
+  const auto it = std::find_if(std::begin(kTiers), std::end(kTiers),
+                               [&](const ServiceTier& one) { return one.name == tier; });
+  return it == std::end(kTiers) ? 0 : it->priority;
+}
 
 using Expected = tl::expected<void, ApiError>;
 using Ids = std::vector<std::int32_t>;
@@ -34,6 +50,7 @@ class Planner {
 
  private:
   Expected read_answer(GenerationPlan& plan) const;
+  Expected read_tier(GenerationPlan& plan) const;
   Expected read_choices(GenerationPlan& plan) const;
   tl::expected<std::vector<Prompt>, ApiError> read_prompts() const;
   tl::expected<Prompt, ApiError> chat_prompt() const;
@@ -92,7 +109,13 @@ Expected Planner::run(GenerationPlan& plan) {
 
 Expected Planner::read_answer(GenerationPlan& plan) const {
   plan.stream = fields_.flag("stream", false);
+  plan.stream_interval = fields_.integer("stream_interval", 1);
   plan.receipt = fields_.flag("receipt", policy_.receipts);
+  for (const char* name : {"request_id", "rid"}) {
+    const Json* id = fields_.get(name);
+    if (id != nullptr && id->is_string()) plan.request_id = id->get<std::string>();
+  }
+  if (auto good = read_tier(plan); !good) return good;
   plan.echo = fields_.flag("echo", false);
   plan.detokenize = fields_.flag("detokenize", true);
   plan.return_token_ids = fields_.flag("return_token_ids", false) || !plan.detokenize;
@@ -123,6 +146,20 @@ Expected Planner::read_answer(GenerationPlan& plan) const {
                       "unknown field \"stream_options.{}\"", name.substr(0, 64));
     }
   }
+  return {};
+}
+
+// The tier that serves the request: a server has but one, whose queue has an order.
+Expected Planner::read_tier(GenerationPlan& plan) const {
+  const std::string tier = fields_.text("service_tier", "auto");
+  const bool known = std::any_of(std::begin(kTiers), std::end(kTiers),
+                                 [&](const ServiceTier& one) { return one.name == tier; });
+  if (!known) {
+    return api_fail(kBadRequest, "service_tier", "service_tier \"{}\" is none that is known",
+                    tier.substr(0, 64));
+  }
+  plan.shows_tier = fields_.get("service_tier") != nullptr;
+  plan.service_tier = tier == "auto" || tier == "standard_only" ? "default" : tier;
   return {};
 }
 
@@ -300,6 +337,10 @@ tl::expected<std::int64_t, ApiError> Planner::fit(std::int64_t prompt_tokens) co
 tl::expected<Ids, ApiError> Planner::read_prediction() const {
   const Json* prediction = fields_.get("prediction");
   if (prediction == nullptr) return Ids{};
+  const Json* type = find_member(*prediction, "type");
+  if (type != nullptr && *type != "content") {
+    return api_fail(kBadRequest, "prediction.type", "prediction.type must be \"content\"");
+  }
   const Json* content = find_member(*prediction, "content");
   std::string text;
   if (content != nullptr && content->is_string()) {
@@ -361,7 +402,8 @@ Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
   request.sampling.max_tokens = *max_tokens;
   request.n = plan.n;
   plan.answer.apply(request);
-  request.priority = static_cast<int>(fields_.integer("priority", 0));
+  request.priority =
+      static_cast<int>(fields_.integer("priority", tier_priority(plan.service_tier)));
   request.cache_salt = fields_.text("cache_salt", "");
   double timeout_s = std::min(policy_.timeout_s, fields_.number("timeout", policy_.timeout_s));
   if (fields_.get("deadline_ms") != nullptr) {
@@ -372,15 +414,6 @@ Expected Planner::fill(Prompt prompt, const GenerationPlan& plan,
 }
 
 }  // namespace
-
-tl::expected<Json, ApiError> parse_body(std::string_view body) {
-  auto parsed = parse_json(body);
-  if (!parsed) return tl::unexpected(api_error(parsed.error()));
-  if (!parsed->is_object()) {
-    return api_fail(kBadRequest, "", "the body must be a JSON object, got {}", parsed->type_name());
-  }
-  return std::move(*parsed);
-}
 
 tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::string& name,
                                                 const Backend& backend) {
@@ -393,16 +426,6 @@ tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::st
                   context_max, bytes),
       name,
       {{"n_ctx", context_max}}});
-}
-
-tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend) {
-  const Json* model = fields.get("model");
-  if (model == nullptr) return {};
-  const auto& name = model->get_ref<const std::string&>();
-  const auto& known = backend.model_names;
-  if (std::find(known.begin(), known.end(), name) != known.end()) return {};
-  return api_fail(kModelNotFound, "model", "the model \"{}\" does not exist; this server has {}",
-                  name.substr(0, 128), fmt::join(known, ", "));
 }
 
 tl::expected<Ids, ApiError> read_token_ids(const Json& list, const std::string& name,

@@ -40,7 +40,11 @@ struct GenerationPlan {
   Time arrival = Time::zero();  // of the request, on the engine's clock
   bool receipt = false;
   std::string model;
+  std::string request_id;    // that the body brings; empty: none
+  std::string service_tier;  // that serves it
+  bool shows_tier = false;   // since it was asked for
   bool stream = false;
+  std::int64_t stream_interval = 1;  // tokens that a piece of a stream brings at least
   bool include_usage = false;
   bool continuous_usage = false;
   bool echo = false;
@@ -73,15 +77,9 @@ tl::expected<GenerationPlan, ApiError> plan_parsed(Endpoint endpoint, const Json
 tl::expected<void, ApiError> check_prompt_bytes(std::size_t bytes, const std::string& name,
                                                 const Backend& backend);
 
-// Ok when `model` is absent or one of ours.
-tl::expected<void, ApiError> check_model(const Fields& fields, const Backend& backend);
-
 // A list of token ids of the vocabulary.
 tl::expected<std::vector<std::int32_t>, ApiError> read_token_ids(const Json& list,
                                                                  const std::string& name,
                                                                  std::int32_t vocab);
-
-// An OpenAI body: bounded JSON, an object.
-tl::expected<Json, ApiError> parse_body(std::string_view body);
 
 }  // namespace quire::server

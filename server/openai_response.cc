@@ -2,9 +2,9 @@
 #include "server/openai_response.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include "server/answer_values.h"
 #include "server/chat_json.h"
 #include "server/logprobs_json.h"
 #include "server/sse_writer.h"
@@ -18,12 +18,6 @@ using engine::FinishReason;
 Json ids_json(std::span<const std::int32_t> ids) {
   Json out = Json::array();
   for (const std::int32_t id : ids) out.push_back(id);
-  return out;
-}
-
-Json token_ids_json(std::span<const engine::OutputToken> tokens) {
-  Json out = Json::array();
-  for (const engine::OutputToken& token : tokens) out.push_back(token.id);
   return out;
 }
 
@@ -74,6 +68,7 @@ Json envelope(const GenerationPlan& plan, std::string_view object, const std::st
   out["object"] = object;
   out["created"] = created;
   out["model"] = plan.model;
+  if (plan.shows_tier) out["service_tier"] = plan.service_tier;
   out["system_fingerprint"] = fingerprint;
   return out;
 }
@@ -113,11 +108,10 @@ class OpenAiWriter final : public AnswerWriter {
       : plan_(plan),
         tokenizer_(engine.tokenizer()),
         is_chat_(plan.endpoint == kChat),
-        id_((is_chat_ ? "chatcmpl-" : "cmpl-") + std::move(id)),
+        id_((is_chat_ ? "chatcmpl-" : "cmpl-") +
+            (plan.request_id.empty() ? std::move(id) : plan.request_id)),
         fingerprint_("quire-" + engine.card().fingerprint),
-        created_(std::chrono::duration_cast<std::chrono::seconds>(
-                     std::chrono::system_clock::now().time_since_epoch())
-                     .count()) {}
+        created_(unix_seconds()) {}
 
   std::string whole(const std::vector<ChoiceState>& choices) override;
   std::string piece(const AnswerPiece& piece, std::vector<ChoiceState>& choices) override;

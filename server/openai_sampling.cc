@@ -39,29 +39,57 @@ Expected read_stops(const Fields& fields, engine::SamplingParams& out) {
   return {};
 }
 
-// One entry of logit_bias; `id` is a number or the text of one.
-Expected add_bias(const Json& id, const Json& bias, std::int32_t vocab,
-                  engine::SamplingParams& out) {
+// The id that a key of logit_bias stands for, a number or the text of one; -1 for others.
+std::int64_t bias_id(const Json& key, std::int32_t vocab) {
   std::int64_t token = -1;
-  if (id.is_string()) {
-    const auto& text = id.get_ref<const std::string&>();
+  if (key.is_string()) {
+    const auto& text = key.get_ref<const std::string&>();
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), token);
     if (error != std::errc() || end != text.data() + text.size()) token = -1;
-  } else if (const auto number = json_integer(id, "logit_bias", 0, vocab - 1)) {
+  } else if (const auto number = json_integer(key, "logit_bias", 0, vocab - 1)) {
     token = *number;
   }
-  if (token < 0 || token >= vocab) {
-    return api_fail(kBadRequest, "logit_bias",
-                    "logit_bias has the key {}, which is no token id below {}",
-                    dump_json(id).substr(0, 40), vocab);
-  }
+  return token < vocab ? token : -1;
+}
+
+Expected add_bias(std::int64_t id, const Json& bias, engine::SamplingParams& out) {
   const auto value = json_number(bias, "logit_bias", -100, 100);
   if (!value) return tl::unexpected(api_error(value.error()));
-  out.logit_bias.emplace_back(static_cast<std::int32_t>(token), static_cast<float>(*value));
+  out.logit_bias.emplace_back(static_cast<std::int32_t>(id), static_cast<float>(*value));
   return {};
 }
 
-Expected read_biases(const Fields& fields, std::int32_t vocab, engine::SamplingParams& out) {
+tl::unexpected<ApiError> fail_bias_key(const Json& key, std::int32_t vocab) {
+  return api_fail(kBadRequest, "logit_bias",
+                  "logit_bias has the key {}, which is no token id below {}",
+                  dump_json(key).substr(0, 40), vocab);
+}
+
+// llama.cpp's [token, bias]: a text stands for each of its tokens, false for "never".
+Expected add_bias_pair(const Json& pair, const Backend& backend, engine::SamplingParams& out) {
+  if (!pair.is_array() || pair.size() != 2) {
+    return api_fail(kBadRequest, "logit_bias", "logit_bias as a list must hold [id, bias] pairs");
+  }
+  const std::int32_t vocab = backend.engine->card().vocab;
+  std::vector<std::int64_t> ids{bias_id(pair[0], vocab)};
+  if (ids[0] < 0 && pair[0].is_string() && !pair[0].get_ref<const std::string&>().empty()) {
+    const auto encoded = backend.engine->tokenizer().encode(pair[0].get_ref<const std::string&>(),
+                                                            {.add_special_tokens = false});
+    if (!encoded) return tl::unexpected(api_error(encoded.error()));
+    ids.assign(encoded->begin(), encoded->end());
+  }
+  for (const std::int64_t id : ids) {
+    if (id < 0) return fail_bias_key(pair[0], vocab);
+    if (pair[1] == false) {
+      out.bad_words.push_back({static_cast<std::int32_t>(id)});
+    } else if (auto good = add_bias(id, pair[1], out); !good) {
+      return good;
+    }
+  }
+  return {};
+}
+
+Expected read_biases(const Fields& fields, const Backend& backend, engine::SamplingParams& out) {
   const Json* bias = fields.get("logit_bias");
   if (bias == nullptr) return {};
   if (!bias->is_structured()) {
@@ -71,17 +99,15 @@ Expected read_biases(const Fields& fields, std::int32_t vocab, engine::SamplingP
     return api_fail(kBadRequest, "logit_bias", "logit_bias has {} entries, the limit is {}",
                     bias->size(), kBiasesMax);
   }
-  if (bias->is_object()) {
-    for (const auto& [id, value] : bias->items()) {
-      if (auto good = add_bias(Json(id), value, vocab, out); !good) return good;
+  const std::int32_t vocab = backend.engine->card().vocab;
+  for (const auto& [key, value] : bias->items()) {
+    if (bias->is_array()) {
+      if (auto good = add_bias_pair(value, backend, out); !good) return good;
+      continue;
     }
-    return {};
-  }
-  for (const Json& pair : *bias) {
-    if (!pair.is_array() || pair.size() != 2) {
-      return api_fail(kBadRequest, "logit_bias", "logit_bias as a list must hold [id, bias] pairs");
-    }
-    if (auto good = add_bias(pair[0], pair[1], vocab, out); !good) return good;
+    const std::int64_t id = bias_id(Json(key), vocab);
+    if (id < 0) return fail_bias_key(Json(key), vocab);
+    if (auto good = add_bias(id, value, out); !good) return good;
   }
   return {};
 }
@@ -168,7 +194,7 @@ tl::expected<engine::SamplingParams, ApiError> read_sampling(const Fields& field
   out.skip_special_tokens = fields.flag("skip_special_tokens", true);
   const std::int32_t vocab = card.vocab;
   if (auto good = read_stops(fields, out); !good) return tl::unexpected(good.error());
-  if (auto good = read_biases(fields, vocab, out); !good) return tl::unexpected(good.error());
+  if (auto good = read_biases(fields, backend, out); !good) return tl::unexpected(good.error());
   if (auto good = read_token_list(fields, "stop_token_ids", vocab, out.stop_token_ids); !good) {
     return tl::unexpected(good.error());
   }

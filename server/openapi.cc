@@ -148,7 +148,7 @@ Json operation(const EndpointSpec& spec) {
   }
   out["tags"] = Json::array({spec.group});
   if ((spec.traits & kPublic) != 0) out["security"] = Json::array();
-  if (spec.path.ends_with("{id}")) {
+  if (spec.path.find("{id}") != std::string_view::npos) {
     Json id = Json::object();
     id["name"] = "id";
     id["in"] = "path";

@@ -1,4 +1,6 @@
-// A task's state belongs to the I/O thread of its connection; outputs are posted there.
+// A task's state belongs to the I/O thread of its connection; outputs are posted there. Some
+// prompts are with the engine at a time, so that a long list neither fills the queue nor is refused
+// by it.
 #include "server/prompt_batch.h"
 
 #include <memory>
@@ -7,15 +9,17 @@
 namespace quire::server {
 namespace {
 
+constexpr std::size_t kInFlightMax = 32;
+
 struct Task : std::enable_shared_from_this<Task> {
   Task(engine::Engine& engine, ExchangePtr exchange, PromptBatch batch)
       : engine(engine),
         exchange(std::move(exchange)),
         batch(std::move(batch)),
-        outputs(this->batch.requests.size()),
-        left(outputs.size()) {}
+        outputs(this->batch.requests.size()) {}
 
-  void submit();
+  void begin();
+  void submit_more();
   void on_output(std::size_t index, engine::Output output);
   void fail(const ApiError& error);
   void cancel_all() {
@@ -26,34 +30,38 @@ struct Task : std::enable_shared_from_this<Task> {
   ExchangePtr exchange;
   PromptBatch batch;
   std::vector<engine::Output> outputs;
-  std::size_t left;
+  std::size_t next = 0;      // to be submitted
+  std::size_t finished = 0;  // of those before
   std::vector<engine::RequestId> ids;
   bool answered = false;
 };
 
-void Task::submit() {
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    engine::GenerateRequest request = batch.requests[i];
-    auto id =
-        engine.submit(std::move(request), [self = shared_from_this(), i](engine::Output&& output) {
-          self->exchange->post([self, i, output = std::move(output)]() mutable {
-            self->on_output(i, std::move(output));
-          });
-        });
+void Task::begin() {
+  exchange->on_hang_up([self = shared_from_this()] {
+    self->answered = true;
+    self->cancel_all();
+  });
+  submit_more();
+}
+
+void Task::submit_more() {
+  while (!answered && next < outputs.size() && next - finished < kInFlightMax) {
+    engine::GenerateRequest request = batch.requests[next];
+    auto id = engine.submit(std::move(request),
+                            [self = shared_from_this(), i = next](engine::Output&& output) {
+                              self->exchange->post([self, i, output = std::move(output)]() mutable {
+                                self->on_output(i, std::move(output));
+                              });
+                            });
     if (!id) {
-      exchange->post([self = shared_from_this(),
-                      error = batch.refuse(id.error(), batch.requests[i])] { self->fail(error); });
+      // When one of those in flight has ended there is room for this one.
+      const bool later = id.error().code == ErrorCode::kOverloaded && next > finished;
+      if (!later) fail(batch.refuse(id.error(), batch.requests[next]));
       return;
     }
     ids.push_back(*id);
+    ++next;
   }
-  exchange->post([self = shared_from_this()] {
-    if (self->answered) return;
-    self->exchange->on_hang_up([self] {
-      self->answered = true;
-      self->cancel_all();
-    });
-  });
 }
 
 void Task::on_output(std::size_t index, engine::Output output) {
@@ -74,7 +82,10 @@ void Task::on_output(std::size_t index, engine::Output output) {
   }
   output.tokens = std::move(kept.tokens);
   kept = std::move(output);
-  if (--left > 0) return;
+  if (++finished < outputs.size()) {
+    submit_more();
+    return;
+  }
   answered = true;
   exchange->respond(batch.answer(outputs));
 }
@@ -89,7 +100,8 @@ void Task::fail(const ApiError& error) {
 }  // namespace
 
 void run_prompt_batch(engine::Engine& engine, const ExchangePtr& exchange, PromptBatch batch) {
-  std::make_shared<Task>(engine, exchange, std::move(batch))->submit();
+  auto task = std::make_shared<Task>(engine, exchange, std::move(batch));
+  exchange->post([task = std::move(task)] { task->begin(); });
 }
 
 }  // namespace quire::server

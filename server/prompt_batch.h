@@ -1,4 +1,4 @@
-// Runs a handful of prompts for one HTTP request and answers when the last of them has ended.
+// Runs a list of prompts for one HTTP request and answers when the last of them has ended.
 #pragma once
 
 #include <functional>

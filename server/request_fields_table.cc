@@ -41,6 +41,7 @@ constexpr FieldSpec kSpecs[] = {
     {"tool_choice", kChat | kResponses, kAny},
     {"tool_choice", kMessages | kCountTokens, kObject},
     {"parallel_tool_calls", kChat | kResponses, kBool},
+    {"parse_tool_calls", kChat, kBool},
     {"documents", kTemplated, kArray},
     {"response_format", kOpenAi, kObject},
     {"chat_template_kwargs", kTemplated | kResponses | kMessages, kObject},
@@ -48,6 +49,7 @@ constexpr FieldSpec kSpecs[] = {
     {"continue_final_message", kTemplated, kBool},
     {"reasoning_effort", kChat, kString},
     {"enable_thinking", kTemplated | kResponses | kMessages, kBool},
+    {"thinking", kTemplated, kAny},
     {"include_reasoning", kChat, kBool},
     {"separate_reasoning", kChat, kBool},
     {"reasoning_format", kChat, kString},
@@ -129,6 +131,7 @@ constexpr FieldSpec kSpecs[] = {
     // What is told besides the text.
     {"stream", kGenerating, kBool},
     {"stream_options", kOpenAi | kResponses, kObject},
+    integer("stream_interval", kGenerating, 1, 1024),
     {"logprobs", kChat, kBool},
     integer("logprobs", kCompletions, 0, kLogprobsMax),
     integer("top_logprobs", kChat | kResponses, 0, kLogprobsMax),
@@ -144,9 +147,12 @@ constexpr FieldSpec kSpecs[] = {
     {"return_tokens", kLlamaCpp, kBool},
     {"response_fields", kLlamaCpp, kArray},
     {"receipt", kGenerating, kBool},
+    {"request_id", kGenerating, kAny},  // of the answer, where the X-Request-Id field is absent
+    {"rid", kGenerating, kAny},
 
     // Where and when it runs.
     integer("priority", kGenerating, -kInt32Max, kInt32Max),
+    {"service_tier", kGenerating, kString},
     {"cache_salt", kGenerating, kString},
 
     // /v1/responses.
@@ -185,13 +191,18 @@ constexpr FieldSpec kSpecs[] = {
     {"normalize", kEmbeddings, kBool},
     {"add_special_tokens", kEmbeddings, kBool},
     integer("truncate_prompt_tokens", kEmbeddings, -1, kInt32Max),
-    required({"query", kRerank, kString}, kRerank),
+    required({"query", kRerank, kAny}, kRerank),
     required({"documents", kRerank, kArray}, kRerank),
     integer("top_n", kRerank, 1, kInt32Max),
     {"return_documents", kRerank, kBool},
     {"instruction", kRerank | kScore, kString},
-    required({"text_1", kScore, kAny}, kScore),
-    required({"text_2", kScore, kAny}, kScore),
+    {"text_1", kScore, kAny},
+    {"text_2", kScore, kAny},
+    {"data_1", kScore, kAny},  // vLLM's other names of the same
+    {"data_2", kScore, kAny},
+    {"queries", kScore, kAny},
+    {"documents", kScore, kAny},
+    {"items", kScore, kAny},
     {"user", kEmbeddings | kRerank | kScore | kClassify, kAny, kIgnored},
 
     // Text between a beginning and an end.
@@ -216,7 +227,6 @@ constexpr FieldSpec kSpecs[] = {
     refused({"mm_processor_kwargs", kChat, kObject}, "{}"),
     refused({"prompt_embeds", kCompletions, kAny}),
     {"stream_reasoning", kChat, kBool, kIgnored},
-    {"parse_tool_calls", kChat, kBool, kIgnored},
     refused({"use_beam_search", kGenerating, kBool}, "false"),
     refused({"length_penalty", kGenerating, kNumber}, "1.0"),
     refused({"early_stopping", kGenerating, kAny}, "false"),
@@ -231,8 +241,8 @@ constexpr FieldSpec kSpecs[] = {
     refused({"n_indent", kGenerating, kInteger}, "0"),
     {"n_keep", kGenerating, kInteger, kIgnored},
     {"n_discard", kGenerating, kInteger, kIgnored},
-    {"grammar_lazy", kGenerating, kBool, kIgnored},
-    {"grammar_triggers", kGenerating, kArray, kIgnored},
+    refused({"grammar_lazy", kGenerating, kBool}, "false"),
+    refused({"grammar_triggers", kGenerating, kArray}, "[]"),
     {"guided_decoding_backend", kGenerating, kString, kIgnored},
     refused({"lora", kGenerating, kAny}, "[]"),
     refused({"lora_path", kGenerating, kAny}),
@@ -243,7 +253,6 @@ constexpr FieldSpec kSpecs[] = {
     {"safety_identifier", kGenerating, kAny, kIgnored},
     {"metadata", kGenerating & ~kResponses, kAny, kIgnored},
     {"store", kGenerating & ~kResponses, kAny, kIgnored},
-    {"service_tier", kGenerating, kAny, kIgnored},
     {"verbosity", kGenerating, kAny, kIgnored},
     {"moderation", kGenerating, kAny, kIgnored},
     {"prompt_cache_key", kGenerating, kAny, kIgnored},
@@ -254,12 +263,9 @@ constexpr FieldSpec kSpecs[] = {
     {"id_slot", kGenerating, kInteger, kIgnored},
     {"session_id", kGenerating, kAny, kIgnored},
     {"custom_labels", kGenerating, kAny, kIgnored},
-    {"request_id", kGenerating, kAny, kIgnored},
-    {"rid", kGenerating, kAny, kIgnored},
     {"timings_per_token", kGenerating, kBool, kIgnored},
     {"t_max_prompt_ms", kLlamaCpp, kInteger, kIgnored},  // llama.cpp ignores it, llama.vim sends it
     {"spaces_between_special_tokens", kGenerating, kBool, kIgnored},  // none are ever put there
-    {"stream_interval", kGenerating, kAny, kIgnored},
     {"sse_ping_interval", kGenerating, kAny, kIgnored},
     {"kv_transfer_params", kGenerating, kAny, kIgnored},
     {"vllm_xargs", kGenerating, kAny, kIgnored},

@@ -4,15 +4,17 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "server/embeddings.h"
 #include "server/ids.h"
 #include "server/openai_request.h"
+#include "server/request_body.h"
 
 namespace quire::server {
 namespace {
 
-constexpr std::size_t kPairsMax = 256;
+constexpr std::size_t kPairsMax = 2048;
 constexpr std::string_view kJudgePrefix =
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and "
     "the Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n"
@@ -117,7 +119,27 @@ HttpResponse answer_of(const Ranking& ranking, const Outputs& outputs) {
   return response;
 }
 
-// A text, a list of texts, or (documents) a list of {"text": ...}.
+// The text of a string, of {"text": ...}, or of vLLM's {"content": ...} with parts of text.
+std::optional<std::string> text_of(const Json& item) {
+  if (item.is_string()) return item.get<std::string>();
+  const Json* text = find_member(item, "text");
+  if (text != nullptr && text->is_string()) return text->get<std::string>();
+  const Json* content = find_member(item, "content");
+  if (content == nullptr || content->is_string() || !content->is_array()) {
+    return content != nullptr && content->is_string() ? text_of(*content) : std::nullopt;
+  }
+  std::string out;
+  for (const Json& part : *content) {
+    const Json* type = find_member(part, "type");
+    const Json* piece = find_member(part, "text");
+    const bool is_text = type == nullptr || *type == "text" || *type == "input_text";
+    if (!is_text || piece == nullptr || !piece->is_string()) return std::nullopt;
+    out += piece->get_ref<const std::string&>();
+  }
+  return out;
+}
+
+// One of them, or a list.
 tl::expected<Texts, ApiError> read_texts(const Fields& fields, const std::string& name) {
   const Json* value = fields.get(name);
   if (value == nullptr) return api_fail(kBadRequest, name, "{} is missing", name);
@@ -128,19 +150,28 @@ tl::expected<Texts, ApiError> read_texts(const Fields& fields, const std::string
   }
   Texts out;
   for (const Json& item : list) {
-    const Json* text = item.is_object() ? find_member(item, "text") : &item;
-    if (text == nullptr || !text->is_string()) {
-      return api_fail(kBadRequest, name, "{} must be texts", name);
+    auto text = text_of(item);
+    if (!text) {
+      return api_fail(
+          kBadRequest, name,
+          "{} must be texts: strings, or objects with a text or a content of text parts", name);
     }
-    out.push_back(text->get<std::string>());
+    out.push_back(std::move(*text));
   }
   return out;
 }
 
+// The names under which a request has both sides of its pairs.
+std::pair<const char*, const char*> side_names(Endpoint endpoint, const Fields& fields) {
+  if (endpoint == kRerank) return {"query", "documents"};
+  if (endpoint == kClassify) return {"input", ""};
+  if (fields.get("data_1") != nullptr) return {"data_1", "data_2"};
+  if (fields.get("queries") == nullptr) return {"text_1", "text_2"};
+  return {"queries", fields.get("items") != nullptr ? "items" : "documents"};
+}
+
 tl::expected<std::vector<Pair>, ApiError> read_pairs(Endpoint endpoint, const Fields& fields) {
-  const char* const left_name = endpoint == kRerank  ? "query"
-                                : endpoint == kScore ? "text_1"
-                                                     : "input";
+  const auto [left_name, right_name] = side_names(endpoint, fields);
   auto left = read_texts(fields, left_name);
   if (!left) return tl::unexpected(left.error());
   std::vector<Pair> pairs;
@@ -148,7 +179,6 @@ tl::expected<std::vector<Pair>, ApiError> read_pairs(Endpoint endpoint, const Fi
     for (std::string& text : *left) pairs.push_back({std::move(text), {}});
     return pairs;
   }
-  const char* const right_name = endpoint == kRerank ? "documents" : "text_2";
   auto right = read_texts(fields, right_name);
   if (!right) return tl::unexpected(right.error());
   if (left->size() != 1 && left->size() != right->size()) {
@@ -251,11 +281,9 @@ tl::expected<PromptBatch, ApiError> Planner::run(Ranking ranking) {
 tl::expected<PromptBatch, ApiError> plan_ranking(Endpoint endpoint, std::string_view text,
                                                  const Backend& backend,
                                                  const RequestPolicy& policy) {
-  const auto body = parse_body(text);
+  auto body = open_body(text, endpoint, policy);
   if (!body) return tl::unexpected(body.error());
-  auto warnings = check_fields(*body, endpoint, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
-  const Fields fields(*body);
+  const Fields fields(body->json);
   if (auto good = check_model(fields, backend); !good) return tl::unexpected(good.error());
   const bool embeds = backend.pooling.embedding && endpoint != kClassify;
   if (!backend.pooling.rerank && !embeds) {
@@ -271,7 +299,7 @@ tl::expected<PromptBatch, ApiError> plan_ranking(Endpoint endpoint, std::string_
                random_id();
   ranking.top_n = static_cast<std::size_t>(fields.integer("top_n", 0));
   ranking.return_documents = fields.flag("return_documents", true);
-  ranking.warnings = std::move(*warnings);
+  ranking.warnings = std::move(body->warnings);
   return Planner(fields, backend, policy).run(std::move(ranking));
 }
 

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
+#include "server/answer_values.h"
+#include "server/chat_prompt.h"
+#include "server/request_body.h"
 #include "server/responses_writer.h"
 #include "server/translate.h"
 #include "server/truncation.h"
@@ -212,6 +214,7 @@ void Translator::finish_messages() {
   if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
   for (const Json& message : context_.conversation) messages.push_back(message);
   out_.chat["messages"] = std::move(messages);
+  out_.chat["add_generation_prompt"] = true;  // an answer is an item of its own
 }
 
 Expected Translator::read_tools() {
@@ -229,6 +232,8 @@ Expected Translator::read_tools() {
       out_.leave_out_tool(i, *type);
       continue;
     }
+    const auto good = check_function(tool, fmt::format("tools[{}]", i), "parameters");
+    if (!good) return good;
     Json function = tool;
     function.erase("type");
     list.push_back({{"type", "function"}, {"function", std::move(function)}});
@@ -246,9 +251,12 @@ Expected Translator::read_choice() {
     out_.chat["tool_choice"] = *choice;
   } else if (type != nullptr && *type == "function" && name != nullptr) {
     out_.chat["tool_choice"] = {{"type", "function"}, {"function", {{"name", *name}}}};
+  } else if (type != nullptr && *type == "allowed_tools") {
+    out_.chat["tool_choice"] = *choice;
   } else {
     return api_fail(kUnsupportedField, "tool_choice",
-                    "tool_choice must be auto, none, required, or a function with its name");
+                    "tool_choice must be auto, none, required, a function with its name, or "
+                    "allowed_tools");
   }
   return {};
 }
@@ -329,9 +337,6 @@ Expected Translator::read_truncation() {
                   truncation.substr(0, 64));
 }
 
-// A float as it was written: 0.9, not 0.8999999761581421.
-double shown(float value) { return std::round(static_cast<double>(value) * 1e6) / 1e6; }
-
 // The members of a response that repeat its request, with what absent ones stand for.
 Json echo_of(const Json& body, const GenerationPlan& plan) {
   const Fields fields(body);
@@ -348,7 +353,7 @@ Json echo_of(const Json& body, const GenerationPlan& plan) {
   out["previous_response_id"] = or_else("previous_response_id", nullptr);
   const Json reasoning = or_else("reasoning", Json::object());
   out["reasoning"] = {{"effort", reasoning.value("effort", Json(nullptr))}, {"summary", nullptr}};
-  out["service_tier"] = "default";
+  out["service_tier"] = plan.service_tier;
   out["store"] = fields.flag("store", true);
   out["temperature"] = shown(sampling.temperature);
   out["text"] = or_else("text", {{"format", {{"type", "text"}}}});
@@ -368,33 +373,70 @@ HttpResponse not_stored(const std::string& id) {
                          "response_id"});
 }
 
-}  // namespace
-
-tl::expected<GenerationPlan, ApiError> plan_responses(std::string_view text, const Backend& backend,
-                                                      const RequestPolicy& policy,
-                                                      const std::shared_ptr<ResponseStore>& store) {
-  const auto body = parse_body(text);
-  if (!body) return tl::unexpected(body.error());
-  auto warnings = check_fields(*body, kResponses, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
-  auto context = std::make_shared<ResponseContext>();
-  auto chat = Translator(*body, *context).run(*store);
+// The chat that a body stands for, its oldest messages left out where it allows that.
+tl::expected<ChatBody, ApiError> translate(const CheckedBody& body, ResponseContext& context,
+                                           const Backend& backend, const RequestPolicy& policy,
+                                           ResponseStore& store) {
+  auto chat = Translator(body.json, context).run(store);
   if (!chat) return tl::unexpected(rename_param(chat.error(), kNames));
-  if (Fields(*body).text("truncation", "disabled") == "auto") {
+  if (Fields(body.json).text("truncation", "disabled") == "auto") {
     const std::size_t dropped = drop_oldest_messages(chat->chat, backend, policy);
     if (dropped > 0) {
       chat->warnings.push_back(
           fmt::format("truncation: the oldest {} messages were left out", dropped));
     }
   }
+  return chat;
+}
+
+}  // namespace
+
+tl::expected<GenerationPlan, ApiError> plan_responses(std::string_view text, const Backend& backend,
+                                                      const RequestPolicy& policy,
+                                                      const std::shared_ptr<ResponseStore>& store) {
+  const auto body = open_body(text, kResponses, policy);
+  if (!body) return tl::unexpected(body.error());
+  auto context = std::make_shared<ResponseContext>();
+  auto chat = translate(*body, *context, backend, policy, *store);
+  if (!chat) return tl::unexpected(chat.error());
   auto plan = plan_parsed(kChat, chat->chat, backend, policy);
   if (!plan) return tl::unexpected(rename_param(plan.error(), kNames));
   plan->warnings.insert(plan->warnings.begin(), chat->warnings.begin(), chat->warnings.end());
-  plan->warnings.insert(plan->warnings.begin(), warnings->begin(), warnings->end());
-  context->echo = echo_of(*body, *plan);
-  if (Fields(*body).flag("store", true)) context->store = store;
+  plan->warnings.insert(plan->warnings.begin(), body->warnings.begin(), body->warnings.end());
+  context->echo = echo_of(body->json, *plan);
+  if (Fields(body->json).flag("store", true)) context->store = store;
   plan->make_writer = make_responses_writer(std::move(context));
   return plan;
+}
+
+HttpResponse response_tokens_answer(const Backend& backend, const RequestPolicy& policy,
+                                    ResponseStore& store, std::string_view text) {
+  const auto body = open_body(text, kResponses, policy);
+  if (!body) return error_response(body.error());
+  if (auto good = check_model(Fields(body->json), backend); !good) {
+    return error_response(good.error());
+  }
+  ResponseContext context;
+  const auto chat = translate(*body, context, backend, policy, store);
+  if (!chat) return error_response(chat.error());
+  const auto count = count_chat_tokens(chat->chat, backend, policy);
+  if (!count) return error_response(rename_param(count.error(), kNames));
+  HttpResponse response;
+  response.body = dump_json({{"object", "response.input_tokens"}, {"input_tokens", *count}});
+  return response;
+}
+
+HttpResponse cancelled_response_answer(ResponseStore& store, const std::string& id,
+                                       bool cancelled) {
+  if (!cancelled) {
+    if (store.get(id, SteadyClock().now()) == nullptr) return not_stored(id);
+    return error_response({kBadRequest,
+                           fmt::format("the response \"{}\" is complete", id.substr(0, 128)),
+                           "response_id"});
+  }
+  HttpResponse response;
+  response.body = dump_json({{"id", id}, {"object", "response"}, {"status", "cancelled"}});
+  return response;
 }
 
 HttpResponse stored_response_answer(ResponseStore& store, const std::string& id) {

@@ -15,6 +15,13 @@ tl::expected<GenerationPlan, ApiError> plan_responses(std::string_view body, con
                                                       const RequestPolicy& policy,
                                                       const std::shared_ptr<ResponseStore>& store);
 
+// How many tokens the prompt of a body has.
+HttpResponse response_tokens_answer(const Backend& backend, const RequestPolicy& policy,
+                                    ResponseStore& store, std::string_view body);
+
+// What is said of a response that was just cancelled, or could not be.
+HttpResponse cancelled_response_answer(ResponseStore& store, const std::string& id, bool cancelled);
+
 // GET and DELETE of a stored response.
 HttpResponse stored_response_answer(ResponseStore& store, const std::string& id);
 HttpResponse delete_response_answer(ResponseStore& store, const std::string& id);

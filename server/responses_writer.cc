@@ -1,9 +1,9 @@
 // A stream has one open item at a time; its events are numbered from 0.
 #include "server/responses_writer.h"
 
-#include <chrono>
 #include <utility>
 
+#include "server/answer_values.h"
 #include "server/content_tokens.h"
 #include "server/ids.h"
 #include "server/usage_json.h"
@@ -13,12 +13,6 @@ namespace {
 
 using engine::FinishReason;
 using Kind = text::AnswerEvent::Kind;
-
-std::int64_t unix_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 Json text_part(Kind kind, const std::string& text, const Json& logprobs) {
   if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
@@ -277,8 +271,13 @@ std::string ResponsesWriter::whole(const std::vector<ChoiceState>& choices) {
 }
 
 std::string ResponsesWriter::stream_error(const ApiError& error) {
-  Json failed = response("failed");
+  const bool cancelled = error.kind.code == kCancelled.code;
+  Json failed = response(cancelled ? "cancelled" : "failed");
   failed["error"] = {{"code", "server_error"}, {"message", error.message}};
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (is_open_ && i + 1 == items_.size()) items_[i].cut = true;
+    failed["output"].push_back(items_[i].json(true));
+  }
   std::string out;
   if (!begun_) out += event("response.created", {{"response", response("in_progress")}});
   return out + event("response.failed", {{"response", std::move(failed)}});

@@ -10,10 +10,17 @@ namespace {
 
 constexpr std::string_view kId = "{id}";
 
+// What stands before and behind {id} in a pattern that has it.
+std::pair<std::string_view, std::string_view> around_id(std::string_view pattern) {
+  const std::size_t at = pattern.find(kId);
+  return {pattern.substr(0, at), pattern.substr(at + kId.size())};
+}
+
 bool matches(const Route& route, std::string_view path) {
-  if (!route.path.ends_with(kId)) return route.path == path;
-  const std::string_view stem(route.path.data(), route.path.size() - kId.size());
-  return path.starts_with(stem) && path.size() > stem.size() && path[stem.size()] != '/';
+  if (route.path.find(kId) == std::string::npos) return route.path == path;
+  const auto [before, behind] = around_id(route.path);
+  return path.size() > before.size() + behind.size() && path.starts_with(before) &&
+         path.ends_with(behind) && path[before.size()] != '/';
 }
 
 std::string lower(std::string text) {
@@ -114,7 +121,9 @@ const Route* Router::find(const HttpRequest& request,
 }
 
 std::string path_id(std::string_view path, std::string_view pattern) {
-  const std::string_view id = path.substr(pattern.size() - kId.size());
+  const auto [before, behind] = around_id(pattern);
+  const std::string_view id =
+      path.substr(before.size(), path.size() - before.size() - behind.size());
   const auto digit = [](char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;

@@ -173,6 +173,7 @@ class Program {
     QUIRE_ASSIGN(LoadedChat chat, load_chat(settings_.engine.model));
     backend.render_chat = std::move(chat.render);
     backend.render_own = std::move(chat.render_own);
+    backend.template_source = std::move(chat.source);
     QUIRE_ASSIGN(backend.answer_format, answer_format(settings_, chat.format));
     backend.detect_format = [this](std::string_view source) {
       return answer_format(settings_, text::detect_answer_format(source)).value();

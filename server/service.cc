@@ -2,12 +2,12 @@
 #include "server/service.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/grammar/matcher.h"
+#include "server/answer_values.h"
 #include "server/endpoints.h"
 #include "server/info_endpoints.h"
 #include "server/messages_request.h"
@@ -45,9 +45,7 @@ Service::Service(const Settings& settings) : settings_(settings) {
   policy_.receipts = settings.receipts;
   policy_.choices_max = settings.engine.max_num_seqs + settings.engine.max_num_waiting;
   policy_.prompt_tokens_max = settings.engine.max_waiting_tokens;
-  created_ = std::chrono::duration_cast<std::chrono::seconds>(
-                 std::chrono::system_clock::now().time_since_epoch())
-                 .count();
+  created_ = unix_seconds();
   add_probes();
   add_model_routes();
   add_generating_routes();
@@ -118,6 +116,7 @@ void Service::add_model_routes() {
   });
   on("GET", "/props", [this](const HttpRequest&) { return props_answer(backend_, settings_); });
   on("GET", "/slots", [this](const HttpRequest&) { return slots_answer(backend_); });
+  on("GET", "/load", [this](const HttpRequest&) { return load_answer(backend_); });
   on("GET", "/v1/cache/stats", [this](const HttpRequest&) { return cache_stats_answer(backend_); });
   on("POST", "/v1/cache/reset",
      [this](const HttpRequest&) { return cache_reset_answer(backend_); });
@@ -154,6 +153,14 @@ void Service::add_generating_routes() {
   on("DELETE", "/v1/responses/{id}", [this](const HttpRequest& request) {
     return delete_response_answer(generation_->responses(),
                                   path_id(request.path, "/v1/responses/{id}"));
+  });
+  on("POST", "/v1/responses/{id}/cancel", [this](const HttpRequest& request) {
+    const std::string id = path_id(request.path, "/v1/responses/{id}/cancel");
+    return cancelled_response_answer(generation_->responses(), id,
+                                     generation_->cancel_response(id));
+  });
+  on("POST", "/v1/responses/input_tokens", [this](const HttpRequest& request) {
+    return response_tokens_answer(backend_, policy_, generation_->responses(), request.body);
   });
   on("POST", "/v1/messages/count_tokens", [this](const HttpRequest& request) {
     return count_tokens_answer(backend_, policy_, request.body);

@@ -7,6 +7,7 @@
 
 #include "server/chat_prompt.h"
 #include "server/openai_request.h"
+#include "server/request_body.h"
 #include "server/token_offsets.h"
 
 namespace quire::server {
@@ -21,19 +22,14 @@ HttpResponse finish(const Answer& answer) {
   return response;
 }
 
-struct CheckedBody {
-  Json json;
-  std::vector<std::string> warnings;
-};
-
 tl::expected<CheckedBody, ApiError> read_body(std::string_view body, Endpoint endpoint,
                                               const Backend& backend, const RequestPolicy& policy) {
-  auto json = parse_body(body);
-  if (!json) return tl::unexpected(json.error());
-  auto warnings = check_fields(*json, endpoint, policy.strict_fields);
-  if (!warnings) return tl::unexpected(warnings.error());
-  if (auto good = check_model(Fields(*json), backend); !good) return tl::unexpected(good.error());
-  return CheckedBody{std::move(*json), std::move(*warnings)};
+  auto checked = open_body(body, endpoint, policy);
+  if (!checked) return checked;
+  if (auto good = check_model(Fields(checked->json), backend); !good) {
+    return tl::unexpected(good.error());
+  }
+  return checked;
 }
 
 Json pieces(const text::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {

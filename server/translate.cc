@@ -4,6 +4,28 @@
 #include <algorithm>
 
 namespace quire::server {
+namespace {
+
+bool is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// Whole words only, and none that is quoted: that one is the client's.
+void rename_word(std::string& message, std::string_view word, std::string_view by) {
+  bool quoted = false;
+  for (std::size_t i = 0; i < message.size(); ++i) {
+    if (message[i] == '"') quoted = !quoted;
+    const std::size_t end = i + word.size();
+    const bool found = !quoted && message.compare(i, word.size(), word) == 0 &&
+                       (i == 0 || !is_name_char(message[i - 1])) &&
+                       (end >= message.size() || !is_name_char(message[end]));
+    if (!found) continue;
+    message.replace(i, word.size(), by);
+    i += by.size() - 1;
+  }
+}
+
+}  // namespace
 
 const std::string* text_member(const Json& object, std::string_view name) {
   const Json* member = find_member(object, name);
@@ -30,6 +52,7 @@ Json copy_shared_fields(const Json& body, Endpoint from, Endpoint to,
 
 ApiError rename_param(ApiError error,
                       std::span<const std::pair<std::string_view, std::string_view>> names) {
+  for (const auto& [chat, own] : names) rename_word(error.message, chat, own);
   for (const auto& [chat, own] : names) {
     const bool whole = error.param == chat;
     if (!whole && !error.param.starts_with(fmt::format("{}[", chat)) &&

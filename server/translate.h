@@ -25,7 +25,7 @@ const std::string* text_member(const Json& object, std::string_view name);
 Json copy_shared_fields(const Json& body, Endpoint from, Endpoint to,
                         std::span<const std::string_view> own);
 
-// Names chat's fields as the client knows them: {"messages", "input"} ...
+// Names chat's fields as the client knows them, in the message too: {"messages", "input"} ...
 ApiError rename_param(ApiError error,
                       std::span<const std::pair<std::string_view, std::string_view>> names);
 

@@ -13,6 +13,10 @@ struct TileInput {
   std::int64_t cols() const { return m->w->cols; }
 };
 
+// What a tile calls to the second-level cache while it computes: nothing; its own panels, a little
+// ahead of what it reads; or the panels behind its own, which takes a pass of arithmetic.
+enum class Fetch { kNothing, kStream, kPanels };
+
 template <bool kAhead, int R, int P>
 QUIRE_INLINE void call_ahead(const TileInput<R, P>& in, std::int64_t offset) {
   if constexpr (kAhead) {

@@ -6,17 +6,20 @@
 template <int kWeightBytes>
 struct FloatTiles {
   static constexpr int kSoloPanels = kWeightBytes == 4 ? 2 : 4;
+  static constexpr Fetch kSoloFetch = Fetch::kNothing, kFewFetch = Fetch::kNothing;
   static constexpr int kFewRows = 3, kFewPanels = 2;
   static constexpr int kManyRows = 6, kManyPanels = 1;
 };
 struct Bf16Tiles {
   static constexpr int kSoloPanels = 2;
+  static constexpr Fetch kSoloFetch = Fetch::kNothing, kFewFetch = Fetch::kNothing;
   static constexpr int kFewRows = 2, kFewPanels = 2;
   static constexpr int kManyRows = 4, kManyPanels = 1;
 };
 template <class Codes>
 struct CodeTiles {
   static constexpr int kSoloPanels = 1;
+  static constexpr Fetch kSoloFetch = Fetch::kNothing, kFewFetch = Fetch::kNothing;
   static constexpr int kFewRows = 1, kFewPanels = 1;  // none: two rows are bound by arithmetic
   static constexpr int kManyRows = 4, kManyPanels = 1;
 };

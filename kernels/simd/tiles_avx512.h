@@ -7,19 +7,22 @@
 template <int kWeightBytes>
 struct FloatTiles {
   static constexpr int kSoloPanels = kWeightBytes == 4 ? 2 : 4;
+  static constexpr Fetch kSoloFetch = Fetch::kNothing, kFewFetch = Fetch::kNothing;
   static constexpr int kFewRows = 4, kFewPanels = 4;
   static constexpr int kManyRows = 8, kManyPanels = 3;
 };
 struct Bf16Tiles {
   static constexpr int kSoloPanels = 1;
+  static constexpr Fetch kSoloFetch = Fetch::kNothing, kFewFetch = Fetch::kNothing;
   static constexpr int kFewRows = 4, kFewPanels = 4;
   static constexpr int kManyRows = 8, kManyPanels = 2;
 };
 template <class Codes>
 struct CodeTiles {
   static constexpr int kSoloPanels = 1;
-  // Nibbles: a few rows are bound by arithmetic already.
-  static constexpr int kFewRows = Codes::kNibbles ? 1 : 4, kFewPanels = Codes::kNibbles ? 1 : 4;
+  static constexpr Fetch kSoloFetch = Fetch::kStream, kFewFetch = Fetch::kStream;
+  // Nibbles: three rows are bound by arithmetic already.
+  static constexpr int kFewRows = Codes::kNibbles ? 2 : 4, kFewPanels = 1;
   static constexpr int kManyRows = 8, kManyPanels = 2;
 };
 

@@ -3,6 +3,7 @@
 // the event orders are those of OpenAI's and Anthropic's documentation.
 #include <gtest/gtest.h>
 
+#include "base/rng.h"
 #include "server/messages_writer.h"
 #include "server/response_store.h"
 #include "server/responses_writer.h"
@@ -43,22 +44,48 @@ std::vector<Event> events_of(const std::string& stream) {
   return out;
 }
 
+// Text before and after reasoning, and between the calls: the order is part of the answer.
 text::AnswerEvents scripted_events() {
   using Kind = text::AnswerEvent::Kind;
-  return {{Kind::kReasoning, "Let me ", 0, {}},    {Kind::kReasoning, "think.", 0, {}},
-          {Kind::kContent, "Looking ", 0, {}},     {Kind::kContent, "it up.", 0, {}},
-          {Kind::kCallBegin, "find", 0, "call_a"}, {Kind::kArguments, "{\"q\":", 0, {}},
-          {Kind::kArguments, "\"moon\"}", 0, {}},  {Kind::kCallBegin, "now", 1, "call_b"},
-          {Kind::kArguments, "{}", 1, {}}};
+  return {{Kind::kContent, "Well. ", 0, {}},
+          {Kind::kReasoning, "Let me think.", 0, {}},
+          {Kind::kContent, "Looking it up.", 0, {}},
+          {Kind::kCallBegin, "find", 0, "call_a"},
+          {Kind::kArguments, "{\"q\":\"moon\"}", 0, {}},
+          {Kind::kContent, "And then:", 0, {}},
+          {Kind::kCallBegin, "now", 1, "call_b"},
+          {Kind::kArguments, "{}", 1, {}},
+          {Kind::kCallBegin, "now", 2, "call_c"},
+          {Kind::kArguments, "{}", 2, {}}};
 }
 
-// One answer with reasoning, text and two calls, streamed in steps of `step` events and whole.
+// The same answer in other events: every text is cut at random.
+text::AnswerEvents cut_events(std::uint64_t seed) {
+  text::AnswerEvents out;
+  std::uint64_t draws = 0;
+  for (const text::AnswerEvent& event : scripted_events()) {
+    if (event.kind == text::AnswerEvent::Kind::kCallBegin) {
+      out.push_back(event);
+      continue;
+    }
+    for (std::size_t begin = 0; begin < event.text.size();) {
+      const std::size_t size = 1 + random_bits(seed, draws++) % event.text.size();
+      text::AnswerEvent part = event;
+      part.text = event.text.substr(begin, size);
+      begin += part.text.size();
+      out.push_back(std::move(part));
+    }
+  }
+  return out;
+}
+
+// One answer with reasoning, texts and three calls, in random pieces, streamed and whole.
 struct Written {
   std::vector<Event> events;
   Json whole;
 };
 
-Written write_both(const WriterMaker& make, std::size_t step) {
+Written write_both(const WriterMaker& make, std::uint64_t seed) {
   FakeEngine engine({});
   GenerationPlan plan;
   plan.endpoint = kChat;
@@ -66,33 +93,40 @@ Written write_both(const WriterMaker& make, std::size_t step) {
   plan.prompts.emplace_back();
   plan.prompts.front().prompt_tokens = 12;
   std::vector<ChoiceState> choices(1);
+  const engine::Output output;
   const auto streaming = make(plan, engine, "stream");
+  const auto writer = make(plan, engine, "whole");
+  // Calls tell(pieces of events) for the answer in pieces of one to four events.
+  const auto in_pieces = [](const text::AnswerEvents& all, std::uint64_t key, const auto& tell) {
+    std::uint64_t draws = 0;
+    for (auto begin = all.begin(); begin != all.end();) {
+      const auto size = 1 + static_cast<std::ptrdiff_t>(random_bits(key, draws++) % 4);
+      const auto end = begin + std::min(size, all.end() - begin);
+      tell(text::AnswerEvents(begin, end));
+      begin = end;
+    }
+  };
   std::string bytes;
-  const text::AnswerEvents all = scripted_events();
-  for (std::size_t i = 0; i < all.size(); i += step) {
-    const text::AnswerEvents some(
-        all.begin() + static_cast<std::ptrdiff_t>(i),
-        all.begin() + static_cast<std::ptrdiff_t>(std::min(i + step, all.size())));
+  in_pieces(cut_events(seed), seed + 1000, [&](const text::AnswerEvents& some) {
     choices[0].answer.apply(some);
-    const engine::Output output;
     bytes += streaming->piece({0, &output, &some}, choices);
-  }
+  });
+  in_pieces(cut_events(seed + 1), seed + 2000, [&](const text::AnswerEvents& some) {
+    writer->note({0, &output, &some});
+  });
   choices[0].finish = engine::FinishReason::kStop;
   choices[0].usage.completion_tokens = 9;
   choices[0].usage.cached_tokens = 5;
   bytes += streaming->stream_end(choices);
   Written out;
   out.events = events_of(bytes);
-  const auto writer = make(plan, engine, "whole");
-  const engine::Output output;
-  writer->note({0, &output, &all});
   out.whole = parse_json(writer->whole(choices)).value();
   return out;
 }
 
 TEST(Messages, EventsAddUpToTheMessage) {
-  for (std::size_t step = 1; step <= 9; ++step) {
-    const Written written = write_both(make_messages_writer, step);
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const Written written = write_both(make_messages_writer, seed);
     Json content = Json::array();
     std::string arguments;
     std::vector<std::string> names;
@@ -120,7 +154,10 @@ TEST(Messages, EventsAddUpToTheMessage) {
         EXPECT_EQ(event.data["usage"], written.whole["usage"]);
       }
     }
-    EXPECT_EQ(content, written.whole["content"]) << "steps of " << step;
+    EXPECT_EQ(content, written.whole["content"]) << "seed " << seed;
+    std::string types;
+    for (const Json& block : content) types += block["type"].get<std::string>() + " ";
+    EXPECT_EQ(types, "text thinking text tool_use text tool_use tool_use ");
     EXPECT_EQ(stop, "tool_use");
     EXPECT_EQ(stop, written.whole["stop_reason"]);
     EXPECT_EQ(names.front(), "message_start");
@@ -137,9 +174,9 @@ TEST(Messages, UsageCountsCachedTokensApart) {
 }
 
 TEST(Responses, EventsAddUpToTheResponse) {
-  for (std::size_t step = 1; step <= 9; ++step) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
     const auto context = std::make_shared<ResponseContext>();
-    const Written written = write_both(make_responses_writer(context), step);
+    const Written written = write_both(make_responses_writer(context), seed);
     Json output = Json::array();
     std::string text;
     for (std::size_t i = 0; i < written.events.size(); ++i) {
@@ -165,7 +202,7 @@ TEST(Responses, EventsAddUpToTheResponse) {
     EXPECT_EQ(written.events.front().name, "response.created");
     EXPECT_EQ(written.events.back().name, "response.completed");
     EXPECT_EQ(output, last["output"]);
-    ASSERT_EQ(output.size(), 4u);
+    ASSERT_EQ(output.size(), 7u);
     for (std::size_t i = 0; i < output.size(); ++i) {
       Json streamed = output[i];
       Json whole = written.whole["output"][i];

@@ -272,6 +272,7 @@ TEST(Generation, InfoEndpoints) {
   EXPECT_EQ(get(port, "/v1/models/nope").json()["error"]["code"], "model_not_found");
   EXPECT_EQ(get(port, "/props").json()["default_generation_settings"]["n_ctx"], 512);
   EXPECT_EQ(get(port, "/slots").json(), Json::array());
+  EXPECT_EQ(get(port, "/load").json()["server_load"], 0);
   EXPECT_EQ(get(port, "/v1/cache/stats").json()["pages"][0]["total"], 1000);
   Client client(port);
   client.request("POST", "/v1/cache/reset");

@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "server/chat_json.h"
-#include "server/content_tokens.h"
 #include "server/legacy_functions.h"
 #include "server/token_offsets.h"
 #include "tests/server/test_server.h"
@@ -16,7 +15,6 @@ namespace {
 
 constexpr const char* kChatPath = "/v1/chat/completions";
 constexpr const char* kCompletionPath = "/v1/completions";
-constexpr const char* kResponsesPath = "/v1/responses";
 constexpr const char* kNativePath = "/completion";
 
 Json chat_body(Json more) {
@@ -172,7 +170,17 @@ TEST(LegacyFunctions, ErrorsNameTheOldFields) {
   const auto param = [&](const Json& more) {
     return param_of(post(server.port(), kChatPath, chat_body(more)));
   };
-  EXPECT_EQ(param({{"functions", {{{"name", 5}}}}}), "functions");
+  const auto message = [&](const Json& more) {
+    const Answer answer = post(server.port(), kChatPath, chat_body(more));
+    return answer.json()["error"]["message"].get<std::string>();
+  };
+  EXPECT_EQ(param({{"functions", {functions[0], {{"name", 5}}}}}), "functions[1].name");
+  EXPECT_EQ(message({{"functions", {functions[0], {{"name", 5}}}}}),
+            "functions[1].name must be a text of 1 to 256 bytes");
+  EXPECT_EQ(param({{"functions", {{{"name", "f"}, {"parameters", 1}}}}}),
+            "functions[0].parameters");
+  EXPECT_EQ(message({{"functions", functions}, {"function_call", {{"name", "tools"}}}}),
+            "function_call names \"tools\", which is not in functions");
   EXPECT_EQ(param({{"functions", functions}, {"function_call", {{"name", "g"}}}}), "function_call");
   EXPECT_EQ(param({{"functions", functions}, {"function_call", "required"}}), "function_call");
   EXPECT_EQ(param({{"functions", functions}, {"tools", Json::array()}}), "functions");
@@ -355,143 +363,6 @@ TEST(Probabilities, OpenAisAnswersTakeLlamaCppsName) {
   EXPECT_EQ(param_of(post(server.port(), kCompletionPath,
                           {{"prompt", "a"}, {"post_sampling_probs", true}})),
             "post_sampling_probs");
-}
-
-Json text_item(const Json& response) { return response["output"][0]["content"][0]; }
-
-TEST(Responses, LogprobsOfTheText) {
-  TestServer server;
-  const std::string text = fake_text("user:hi;a:", 0, 4);
-  const Json plain = {{"input", "hi"}, {"max_output_tokens", 4}};
-  EXPECT_TRUE(text_item(post(server.port(), kResponsesPath, plain).json())["logprobs"].empty());
-  for (const Json& more :
-       {Json{{"include", {"message.output_text.logprobs"}}}, Json{{"top_logprobs", 2}}}) {
-    Json body = plain;
-    body.update(more);
-    const Json whole = text_item(post(server.port(), kResponsesPath, body).json());
-    ASSERT_EQ(whole["logprobs"].size(), 4u);
-    std::string tokens;
-    for (const Json& one : whole["logprobs"]) {
-      tokens += one["token"];
-      EXPECT_EQ(one["top_logprobs"].size(), more.contains("top_logprobs") ? 2u : 0u);
-    }
-    EXPECT_EQ(tokens, text);
-    body["stream"] = true;
-    const std::string streamed = post(server.port(), kResponsesPath, body).body;
-    Json deltas = Json::array();
-    Json done;
-    constexpr std::string_view kData = "\ndata: ";
-    for (std::size_t at = streamed.find(kData); at != std::string::npos;
-         at = streamed.find(kData, at + 1)) {
-      const std::size_t begin = at + kData.size();
-      const Json data =
-          parse_json(streamed.substr(begin, streamed.find('\n', begin) - begin)).value();
-      if (data["type"] == "response.output_text.delta") {
-        for (const Json& one : data["logprobs"]) deltas.push_back(one);
-      }
-      if (data["type"] == "response.completed" || data["type"] == "response.incomplete") {
-        done = text_item(data["response"]);
-      }
-    }
-    EXPECT_EQ(deltas, whole["logprobs"]);
-    EXPECT_EQ(done["logprobs"], whole["logprobs"]);
-  }
-}
-
-std::vector<engine::OutputToken> tokens_of(std::initializer_list<std::string_view> texts) {
-  std::vector<engine::OutputToken> out;
-  for (const std::string_view text : texts) {
-    out.push_back({text.empty() ? 'x' : text[0], 0, 0, {}, static_cast<std::int32_t>(text.size())});
-  }
-  return out;
-}
-
-std::string letters_of(const Json& list) {
-  std::string out;
-  for (const Json& one : list) out += one["token"];
-  return out;
-}
-
-// Each token is shown by its first letter. "Yes" begins in a token that ends the reasoning.
-TEST(Responses, TokensOfMarkersAndReasoningAreNoText) {
-  const ByteTokenizer tokenizer;
-  ContentTokens content(tokenizer);
-  content.push(tokens_of({"hm", "m", "</t", ">Y", "es", " no", "<call>", "{"}),
-               std::vector<text::TextSpan>{{7, 13}});
-  EXPECT_EQ(letters_of(content.logprobs(2, 0)), ">e");
-  EXPECT_EQ(letters_of(content.logprobs(4, 0)), " ") << "a token is told once";
-  content.push(tokens_of({"}", "</call>", "Well"}), std::vector<text::TextSpan>{{28, 32}});
-  EXPECT_EQ(letters_of(content.logprobs(4, 0)), "W");
-}
-
-TEST(Responses, TokensWithoutTextOfTheirOwn) {
-  const ByteTokenizer tokenizer;
-  ContentTokens content(tokenizer);
-  // Two tokens are a character's bytes: the second brings it. A special one is hidden.
-  auto tokens = tokens_of({"a", "", "bcd", "e"});
-  tokens.insert(tokens.begin() + 3, {ByteTokenizer::kBos, 0, 0, {}});
-  content.push(tokens, std::vector<text::TextSpan>{{0, 1}});
-  EXPECT_EQ(letters_of(content.logprobs(1, 0)), "a") << "the rest is held back";
-  content.push({}, std::vector<text::TextSpan>{{1, 5}});
-  EXPECT_EQ(letters_of(content.logprobs(4, 0)), "xbe");
-}
-
-TEST(Responses, TruncationDropsTheOldestItems) {
-  TestServer server;  // a context of 512 tokens
-  Json input = Json::array();
-  for (int i = 0; i < 8; ++i) {
-    input.push_back({{"role", "user"}, {"content", std::string(60, static_cast<char>('a' + i))}});
-    input.push_back({{"role", "assistant"}, {"content", std::string(60, 'z')}});
-  }
-  input.push_back({{"role", "user"}, {"content", "last"}});
-  Json body = {{"input", input}, {"instructions", "be brief"}, {"max_output_tokens", 20}};
-  const Answer refused = post(server.port(), kResponsesPath, body);
-  EXPECT_EQ(param_of(refused), "input");
-  EXPECT_EQ(refused.json()["error"]["code"], "context_length_exceeded");
-  body["truncation"] = "auto";
-  const Answer cut = post(server.port(), kResponsesPath, body);
-  ASSERT_EQ(cut.status, 200) << cut.body;
-  EXPECT_EQ(cut.json()["truncation"], "auto");
-  EXPECT_EQ(cut.json()["warnings"][0], "truncation: the oldest 10 messages were left out")
-      << "3 turns of 66 + 71 bytes, instructions, the last message and 20 tokens fit into 512";
-  std::string prompt;
-  for (const std::int32_t id : server.engine().last().prompt) prompt += static_cast<char>(id);
-  EXPECT_TRUE(prompt.starts_with("system:be brief;user:ffff")) << prompt;
-  EXPECT_TRUE(prompt.ends_with("user:last;a:")) << prompt;
-  body["input"] = std::string(600, 'x');
-  EXPECT_EQ(param_of(post(server.port(), kResponsesPath, body)), "input")
-      << "nothing can be left out";
-  body["max_output_tokens"] = std::numeric_limits<std::int64_t>::max();
-  EXPECT_EQ(post(server.port(), kResponsesPath, body).json()["error"]["code"],
-            "context_length_exceeded");
-  body["truncation"] = "middle";
-  EXPECT_EQ(param_of(post(server.port(), kResponsesPath, body)), "truncation");
-}
-
-TEST(Responses, NothingIsSilentlyIgnored) {
-  TestServer server;
-  const auto param = [&](const Json& more) {
-    Json body = {{"input", "hi"}, {"max_output_tokens", 2}};
-    body.update(more);
-    return param_of(post(server.port(), kResponsesPath, body));
-  };
-  EXPECT_EQ(param({{"reasoning", {{"effort", 0.5}}}}), "reasoning.effort");
-  EXPECT_EQ(param({{"reasoning", {{"effort", "enormous"}}}}), "reasoning.effort");
-  EXPECT_EQ(param({{"include", {"message.output_text.logprob"}}}), "include[0]");
-  EXPECT_EQ(param({{"include", {5}}}), "include[0]");
-  EXPECT_EQ(param({{"top_logprobs", 21}}), "top_logprobs");
-  const Json told = post(server.port(), kResponsesPath,
-                         {{"input", "hi"},
-                          {"max_output_tokens", 2},
-                          {"include", {"reasoning.encrypted_content"}},
-                          {"reasoning", {{"effort", "low"}, {"depth", 3}}}})
-                        .json();
-  EXPECT_EQ(told["warnings"], Json::array({"unknown field \"reasoning.depth\" was ignored"}));
-  const Answer anthropic = post(server.port(), "/v1/messages",
-                                {{"max_tokens", 2},
-                                 {"output_config", {{"effort", 3}}},
-                                 {"messages", {{{"role", "user"}, {"content", "a"}}}}});
-  EXPECT_EQ(anthropic.status, 400) << anthropic.body;
 }
 
 }  // namespace
