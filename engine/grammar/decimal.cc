@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 
 namespace quire::grammar {
 namespace {
@@ -80,6 +81,24 @@ std::optional<Decimal> times(const Decimal& decimal, std::int64_t factor) {
   }
   std::reverse(out.begin(), out.end());
   return from_digits(negative, out, decimal.fraction.size());
+}
+
+std::optional<std::uint64_t> scaled(const Decimal& decimal, std::size_t places) {
+  std::string digits = std::to_string(decimal.whole) + decimal.fraction;
+  if (decimal.fraction.size() > places) return std::nullopt;
+  digits.append(places - decimal.fraction.size(), '0');
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
+  if (digits.size() > kDigitsMax) return std::nullopt;
+  return std::stoull(digits);
+}
+
+std::optional<Decimal> common_multiple(const Decimal& a, const Decimal& b) {
+  const std::size_t places = std::max(a.fraction.size(), b.fraction.size());
+  const auto x = scaled(a, places), y = scaled(b, places);
+  if (!x || !y || *x == 0 || *y == 0) return std::nullopt;
+  const auto product = static_cast<unsigned __int128>(*x / std::gcd(*x, *y)) * *y;
+  if (product > 1'000'000'000'000'000'000u) return std::nullopt;
+  return from_digits(false, std::to_string(static_cast<std::uint64_t>(product)), places);
 }
 
 std::string spell(const Decimal& decimal) {

@@ -57,8 +57,12 @@ class JsonValues {
   NodeId integer_between(const NumberBounds& bounds);
   // Decimal numbers without exponent.
   NodeId number_between(const NumberBounds& bounds);
-  // ... with at most `count` digits behind the point.
-  NodeId number_with_digits(int count);
+  // A number that is no integer.
+  NodeId number_with_fraction();
+  // The multiples of `unit`, and of unit / 10^places, with up to 15
+  // digits; of the order of 15 * unit rules.
+  NodeId integer_multiples(std::uint64_t unit);
+  NodeId number_multiples(std::uint64_t unit, std::size_t places);
 
   // "[" or "{" elements "]" or "}" with whitespace; elements may be the empty node.
   NodeId wrapped(char open, NodeId elements, char close);

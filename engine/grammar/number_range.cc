@@ -78,13 +78,14 @@ NodeId JsonValues::integers(std::optional<std::int64_t> min, std::optional<std::
       parts.push_back(digits(
           begin, high && *high < end ? *high
                                      : std::min<std::uint64_t>(end, 9'999'999'999'999'999'999ull)));
-      if (high ? *high <= end : length >= 19) break;
+      if (!high) {  // and all that are longer
+        parts.push_back(grammar_.sequence(
+            {grammar_.bytes(digit_set('1', '9')),
+             grammar_.repeat(grammar_.bytes(digit_set('0', '9')), length, kUnbounded)}));
+        break;
+      }
+      if (*high <= end) break;
       begin = end + 1;
-    }
-    if (!high) {  // twenty digits and more
-      parts.push_back(grammar_.sequence(
-          {grammar_.bytes(digit_set('1', '9')),
-           grammar_.repeat(grammar_.bytes(digit_set('0', '9')), 19, kUnbounded)}));
     }
     return grammar_.choice(std::move(parts));
   };
@@ -257,11 +258,11 @@ NodeId JsonValues::number_between(const NumberBounds& bounds) {
   return grammar_.choice(std::move(choices));
 }
 
-NodeId JsonValues::number_with_digits(int count) {
-  const NodeId digit = grammar_.bytes(digit_set('0', '9'));
-  return grammar_.sequence(
-      {integer(), grammar_.optional(grammar_.sequence(
-                      {grammar_.literal("."), grammar_.repeat(digit, 1, count)}))});
+NodeId JsonValues::number_with_fraction() {
+  const NodeId digits = grammar_.repeat(grammar_.bytes(digit_set('0', '9')), 0, kUnbounded);
+  return grammar_.sequence({grammar_.optional(grammar_.literal("-")), integers(0, std::nullopt),
+                            grammar_.literal("."), digits, grammar_.bytes(digit_set('1', '9')),
+                            digits});
 }
 
 }  // namespace quire::grammar

@@ -1,7 +1,7 @@
 // The conjunction of two schemas as one schema, keyword by keyword.
 #include <algorithm>
-#include <cmath>
 
+#include "engine/grammar/decimal.h"
 #include "engine/grammar/schema_scalars.h"
 #include "engine/grammar/schema_text.h"
 
@@ -14,11 +14,13 @@ bool is_trivial(const Json& schema) {
   return schema == Json(true) || (schema.is_object() && schema.empty());
 }
 
-Json both(const Json& a, const Json& b) {
-  if (is_trivial(a) || a == b) return b;
-  if (is_trivial(b)) return a;
-  return {{"allOf", Json::array({a, b})}};
-}
+Json both(const Json& a, const Json& b) { return all_of({a, b}); }
+
+// What speaks of all properties at once, and can only be read together.
+constexpr const char* kShape[] = {"properties", "patternProperties", "additionalProperties"};
+constexpr std::string_view kLists[] = {kMorePatterns, kNotPatterns, kExcept, kFraction,
+                                       kMoreShapes,   kContains,    kAlso};
+constexpr const char* kContainment[] = {"contains", "minContains", "maxContains"};
 
 Json as_list(const Json& value) { return value.is_array() ? value : Json::array({value}); }
 
@@ -39,9 +41,12 @@ class Merger {
     QUIRE_TRY(elements());
     for (const auto& [key, value] : b_.items()) {
       if (is_annotation(key) || is_structural(key)) continue;
-      const Json* present = find_member(a_, key);
+      const bool list = std::find(std::begin(kLists), std::end(kLists), key) != std::end(kLists);
+      const Json* present = find_member(list ? out_ : a_, key);
       if (present == nullptr) {
         out_[key] = value;
+      } else if (list) {
+        unite(key, value);
       } else if (*present != value) {
         QUIRE_TRY(merge(key, *present, value));
       }
@@ -60,8 +65,10 @@ class Merger {
   }
 
   Status merge(const std::string& key, const Json& a, const Json& b) {
-    if (key == "required" && a.is_array() && b.is_array()) return unite(key, a, b);
-    if (key == kMorePatterns || key == kNotPatterns || key == kExcept) return unite(key, a, b);
+    if (key == "required" && a.is_array() && b.is_array()) {
+      unite(key, b);
+      return {};
+    }
     if (key == "type") return types(a, b);
     if (key == "enum" && a.is_array() && b.is_array()) return values(a, b);
     if (key == "const") {
@@ -85,23 +92,30 @@ class Merger {
       out_[key] = {{"anyOf", Json::array({a, b})}};
       return {};
     }
-    if (key == "anyOf" && a.is_array() && b.is_array()) return branches(a, b);
-    if (key == "dependentRequired" && a.is_object() && b.is_object()) {
-      for (const auto& [name, list] : b.items()) {
-        for (const Json& needed : list) out_[key][name].push_back(needed);
+    if (key == "anyOf" && a.is_array() && b.is_array() && a.size() * b.size() <= kBranchesMax) {
+      return branches(a, b);
+    }
+    // A choice of the one side, then of the other.
+    for (const char* choice : {"anyOf", "oneOf", "dependentSchemas", "dependentRequired"}) {
+      if (key == choice) {
+        out_[kAlso].push_back({{key, b}});
+        return {};
       }
+    }
+    if (key == "format" && b.is_string()) {
+      const std::string_view known = format_pattern(b.get<std::string>());
+      if (known.empty()) return contest(key);
+      out_[kMorePatterns].push_back(known);
       return {};
     }
     return contest(key);
   }
 
-  Status unite(const std::string& key, const Json& a, const Json& b) {
-    Json all = a;
+  void unite(const std::string& key, const Json& b) {
+    Json& all = out_[key];
     for (const Json& value : b) {
       if (std::find(all.begin(), all.end(), value) == all.end()) all.push_back(value);
     }
-    out_[key] = std::move(all);
-    return {};
   }
 
   Status types(const Json& a, const Json& b) {
@@ -123,7 +137,10 @@ class Merger {
   Status values(const Json& a, const Json& b) {
     Json common = Json::array();
     for (const Json& value : a) {
-      if (std::find(b.begin(), b.end(), value) != b.end()) common.push_back(value);
+      if (std::any_of(b.begin(), b.end(),
+                      [&](const Json& one) { return same_value(one, value); })) {
+        common.push_back(value);
+      }
     }
     out_["enum"] = std::move(common);
     return {};
@@ -131,20 +148,22 @@ class Merger {
 
   Status numbers(const std::string& key, const Json& a, const Json& b) {
     if (key == "multipleOf") {
-      const double x = a.get<double>(), y = b.get<double>();
-      if (std::fmod(x, y) != 0 && std::fmod(y, x) != 0) return contest(key);
-      out_[key] = x > y ? a : b;
+      const auto x = decimal_of(dump_json(a)), y = decimal_of(dump_json(b));
+      const auto common = x && y ? common_multiple(*x, *y) : std::nullopt;
+      if (!common) return contest(key);
+      QUIRE_ASSIGN(out_[key], parse_json(spell(*common)));
       return {};
     }
     const bool lower = key.starts_with("min") || key == "exclusiveMinimum";
     const bool upper = key.starts_with("max") || key == "exclusiveMaximum";
     if (!lower && !upper) return contest(key);
-    out_[key] = (a.get<double>() > b.get<double>()) == lower ? a : b;
+    const auto x = decimal_of(dump_json(a)), y = decimal_of(dump_json(b));
+    const bool above = x && y ? compare(*x, *y) > 0 : a.get<double>() > b.get<double>();
+    out_[key] = above == lower ? a : b;
     return {};
   }
 
   Status branches(const Json& a, const Json& b) {
-    if (a.size() * b.size() > kBranchesMax) return contest("anyOf");
     Json all = Json::array();
     for (const Json& x : a) {
       for (const Json& y : b) all.push_back(both(x, y));
@@ -160,19 +179,20 @@ class Merger {
   }
 
   Status properties() {
-    const bool a_patterns = a_.contains("patternProperties");
-    const bool b_patterns = b_.contains("patternProperties");
     const auto speaks = [](const Json& schema) {
-      return schema.contains("properties") || schema.contains("additionalProperties") ||
-             schema.contains("patternProperties");
+      return std::any_of(std::begin(kShape), std::end(kShape),
+                         [&](const char* key) { return schema.contains(key); });
     };
-    if ((a_patterns && speaks(b_)) || (b_patterns && speaks(a_))) {
-      if (a_patterns != b_patterns || a_["patternProperties"] != b_["patternProperties"]) {
-        return contest("patternProperties");
-      }
-    }
-    if (b_patterns) out_["patternProperties"] = b_["patternProperties"];
     if (!speaks(b_)) return {};
+    const bool patterns = a_.contains("patternProperties") || b_.contains("patternProperties");
+    if (patterns) {
+      Json shape = Json::object();
+      for (const char* key : kShape) {
+        if (const Json* part = find_member(b_, key)) (speaks(a_) ? shape : out_)[key] = *part;
+      }
+      if (!shape.empty()) out_[kMoreShapes].push_back(std::move(shape));
+      return {};
+    }
     Json all = Json::object();
     const auto add = [&](const Json& mine, const Json& theirs) {
       const Json* listed = find_member(mine, "properties");
@@ -228,12 +248,12 @@ Result<Json> alone(const Json& root, Json schema, const std::string& path) {
     schema.erase("then");
     schema.erase("else");
   }
-  if (!schema.contains("contains")) {
-    schema.erase("minContains");
-    schema.erase("maxContains");
-  } else if (!schema.contains("minContains")) {
-    schema["minContains"] = 1;
+  Json containment = Json::object();
+  for (const char* key : kContainment) {
+    if (const Json* part = find_member(schema, key)) containment[key] = *part;
+    schema.erase(key);
   }
+  if (containment.contains("contains")) schema[kContains].push_back(std::move(containment));
   return schema;
 }
 
@@ -256,7 +276,9 @@ Result<Json> merge_schemas(const Json& root, const Json& a_in, const Json& b_in,
     Json only = Json::array({(*side)["const"]});
     side->erase("const");
     const Json* list = find_member(*side, "enum");
-    if (list != nullptr && std::find(list->begin(), list->end(), only[0]) == list->end()) {
+    if (list != nullptr && std::none_of(list->begin(), list->end(), [&](const Json& one) {
+          return same_value(one, only[0]);
+        })) {
       only = Json::array();
     }
     (*side)["enum"] = std::move(only);
@@ -264,11 +286,16 @@ Result<Json> merge_schemas(const Json& root, const Json& a_in, const Json& b_in,
   return Merger(first, second, path).run();
 }
 
-// Without $ref and allOf at its top; a reference to itself is refused by its depth.
+// A reference to itself is refused by its depth.
 Result<Json> plain_schema(const Json& root, const Json& schema, const std::string& path) {
   Json out = schema;
   for (int hops = 0; hops < 64; ++hops) {
-    if (!out.is_object() || !(out.contains("$ref") || out.contains("allOf"))) return out;
+    if (!out.is_object()) return out;
+    if (out.contains("unevaluatedProperties") || out.contains("unevaluatedItems")) {
+      QUIRE_ASSIGN(out, without_unevaluated(root, out, path));
+      continue;
+    }
+    if (!out.contains("$ref") && !out.contains("allOf")) return out;
     Json rest = out;
     rest.erase("$ref");
     rest.erase("allOf");

@@ -9,27 +9,14 @@ namespace {
 
 constexpr int kDepthMax = 16;
 constexpr std::size_t kAlternativesMax = 32;
+constexpr int kStepsMax = 1000;
 
 // Keywords whose opposite no grammar has. A choice without them is narrower, never wrong.
-constexpr std::string_view kOneWay[] = {"oneOf",
-                                        "if",
-                                        "dependentRequired",
-                                        "dependentSchemas",
-                                        "format",
-                                        "uniqueItems",
-                                        "multipleOf",
-                                        "contains",
-                                        "propertyNames",
-                                        "patternProperties",
-                                        "prefixItems",
-                                        "maxContains",
-                                        "unevaluatedItems",
-                                        "dependencies",
-                                        "additionalProperties",
-                                        "$dynamicRef",
-                                        "$recursiveRef",
-                                        "additionalItems",
-                                        "unevaluatedProperties"};
+constexpr std::string_view kOneWay[] = {
+    "format",        "uniqueItems",          "multipleOf",
+    "propertyNames", "patternProperties",    "unevaluatedItems",
+    "dependencies",  "additionalProperties", "$dynamicRef",
+    "$recursiveRef", "additionalItems",      "unevaluatedProperties"};
 
 // A keyword about values of one type, and the one that says the opposite: of the limit itself, or
 // of the next count.
@@ -54,14 +41,16 @@ bool holds(const auto& list, const auto& value) {
 
 class Negation {
  public:
-  explicit Negation(const Json& root) : root_(root) {}
+  // `steps` counts the schemas gone through.
+  Negation(const Json& root, int& steps) : root_(root), steps_(steps) {}
 
   // Values that `schema` refuses; every value that one of them allows is such a one.
   Result<Json> run(const Json& schema, const std::string& path, int depth) {
     if (depth > kDepthMax) return schema_error(path, "cannot be enforced: references too deep");
+    if (++steps_ > kStepsMax) return schema_error(path, "cannot be enforced: too many parts");
     QUIRE_TRY(check_shape(schema, path));
     if (schema.is_boolean()) return schema.get<bool>() ? Json::array() : Json::array({true});
-    Negation inner(root_);
+    Negation inner(root_, steps_);
     for (const auto& [key, value] : schema.items()) {
       QUIRE_TRY(inner.add(key, value, schema, path, depth));
     }
@@ -69,7 +58,7 @@ class Negation {
       return schema_error(path, "cannot be enforced: more than {} ways", kAlternativesMax);
     }
     const bool only_type =
-        inner.alternatives_.empty() || (inner.alternatives_.size() == 1 && schema.contains("type"));
+        inner.alternatives_.empty() || (schema.size() == 2 && schema.contains("type"));
     if (only_type && !inner.one_way_.empty()) {
       return schema_error(path + "/" + inner.one_way_, "cannot be enforced");
     }
@@ -117,6 +106,16 @@ class Negation {
       for (const auto& [name, property] : value.items()) {
         QUIRE_TRY(other_property(name, property, here, depth));
       }
+    } else if (key == "oneOf" && value.is_array()) {
+      return none_or_two(value, here, depth);
+    } else if (key == "if") {
+      return other_way(schema, path, depth);
+    } else if (key == "dependentRequired" || key == "dependentSchemas") {
+      return unmet(value, here, depth);
+    } else if (key == "contains") {
+      return other_counts(schema, here);
+    } else if (key == "prefixItems" && value.is_array()) {
+      return other_elements(value, here, depth);
     } else if (key == "pattern") {
       also({{"type", "string"}, {kNotPatterns, Json::array({value})}});
     } else if (key == "items" && !schema.contains("prefixItems")) {
@@ -151,6 +150,71 @@ class Negation {
     return {};
   }
 
+  Status none_or_two(const Json& branches, const std::string& here, int depth) {
+    QUIRE_TRY(none_of(branches, here, depth));
+    for (std::size_t i = 0; i < branches.size(); ++i) {
+      for (std::size_t j = i + 1; j < branches.size(); ++j) {
+        also({{"allOf", Json::array({branches[i], branches[j]})}});
+      }
+    }
+    return {};
+  }
+
+  // What meets the condition but not `then`, and what meets neither the condition nor `else`.
+  Status other_way(const Json& schema, const std::string& path, int depth) {
+    const auto with = [&](const Json& condition, const char* key) -> Status {
+      const Json* consequence = find_member(schema, key);
+      if (consequence == nullptr) return {};
+      QUIRE_ASSIGN(const Json others, run(*consequence, path + "/" + key, depth + 1));
+      for (const Json& one : others) also({{"allOf", Json::array({condition, one})}});
+      return {};
+    };
+    QUIRE_TRY(with(schema["if"], "then"));
+    if (!schema.contains("else")) return {};
+    QUIRE_ASSIGN(const Json unmet_if, run(schema["if"], path + "/if", depth + 1));
+    for (const Json& one : unmet_if) QUIRE_TRY(with(one, "else"));
+    return {};
+  }
+
+  Status unmet(const Json& conditions, const std::string& here, int depth) {
+    for (const auto& [name, needed] : conditions.items()) {
+      const Json consequence = needed.is_array() ? Json{{"required", needed}} : needed;
+      QUIRE_ASSIGN(const Json others, run(consequence, here + "/" + name, depth + 1));
+      const Json present = {{"type", "object"}, {"required", Json::array({name})}};
+      for (const Json& one : others) also({{"allOf", Json::array({present, one})}});
+    }
+    return {};
+  }
+
+  Status other_counts(const Json& schema, const std::string& here) {
+    const auto counted = [&](std::int64_t min, std::int64_t max) {
+      Json out = {{"type", "array"}, {"contains", schema["contains"]}, {"minContains", min}};
+      if (max >= 0) out["maxContains"] = max;
+      also(std::move(out));
+    };
+    std::int64_t min = 1;
+    if (const Json* count = find_member(schema, "minContains")) {
+      QUIRE_ASSIGN(min, json_integer(*count, here, 0, 1'000'000'000));
+    }
+    if (min > 0) counted(0, min - 1);
+    if (const Json* count = find_member(schema, "maxContains")) {
+      QUIRE_ASSIGN(const std::int64_t max, json_integer(*count, here, 0, 1'000'000'000));
+      counted(max + 1, -1);
+    }
+    return {};
+  }
+
+  Status other_elements(const Json& prefix, const std::string& here, int depth) {
+    for (std::size_t i = 0; i < prefix.size(); ++i) {
+      QUIRE_ASSIGN(const Json others, run(prefix[i], here, depth + 1));
+      if (others.empty()) continue;
+      Json places = std::vector<Json>(i, true);
+      places.push_back({{"anyOf", others}});
+      also({{"type", "array"}, {"minItems", i + 1}, {"prefixItems", std::move(places)}});
+    }
+    return {};
+  }
+
   Status other_values(const Json& values, const std::string& here) {
     if (!values.is_array()) return schema_error(here, "must be an array");
     for (const Json& value : values) {
@@ -162,7 +226,6 @@ class Negation {
     return {};
   }
 
-  // Numbers that are no integers are left out with the integers.
   Status other_types(const Json& schema, const std::string& path) {
     QUIRE_ASSIGN(const std::vector<std::string> without, types_of(schema, path));
     QUIRE_ASSIGN(const std::vector<std::string> all, types_of(Json::object(), path));
@@ -172,6 +235,9 @@ class Negation {
       if (!taken) rest.push_back(type);
     }
     if (!rest.empty()) also({{"type", std::move(rest)}});
+    if (holds(without, "integer") && !holds(without, "number")) {
+      also({{"type", "number"}, {kFraction, Json::array({true})}});
+    }
     return {};
   }
 
@@ -185,6 +251,7 @@ class Negation {
   }
 
   const Json& root_;
+  int& steps_;
   Json alternatives_ = Json::array();
   std::string one_way_;  // a keyword without an opposite
 };
@@ -198,7 +265,8 @@ Json conjunction(std::initializer_list<Json> all) {
 }  // namespace
 
 Result<Json> negation_of(const Json& root, const Json& schema, const std::string& path) {
-  QUIRE_ASSIGN(Json others, Negation(root).run(schema, path, 0));
+  int steps = 0;
+  QUIRE_ASSIGN(Json others, Negation(root, steps).run(schema, path, 0));
   if (others.empty()) return Json(false);
   if (others.size() == 1) return std::move(others[0]);
   return Json{{"anyOf", std::move(others)}};
@@ -224,24 +292,6 @@ Result<Json> without_if(const Json& root, const Json& schema, const std::string&
   branches.push_back(conjunction({rest, schema["if"], then}));
   branches.push_back(conjunction({rest, others, otherwise}));
   return Json{{"anyOf", std::move(branches)}};
-}
-
-Result<std::vector<Json>> exactly_one(const Json& root, const Json& rest, const Json& branches,
-                                      const std::string& path) {
-  std::vector<Json> others;
-  for (std::size_t i = 0; i < branches.size(); ++i) {
-    QUIRE_ASSIGN(Json other, negation_of(root, branches[i], fmt::format("{}/{}", path, i)));
-    others.push_back(std::move(other));
-  }
-  std::vector<Json> out;
-  for (std::size_t i = 0; i < branches.size(); ++i) {
-    Json all = Json::array({rest, branches[i]});
-    for (std::size_t j = 0; j < others.size(); ++j) {
-      if (j != i) all.push_back(others[j]);
-    }
-    out.push_back({{"allOf", std::move(all)}});
-  }
-  return out;
 }
 
 }  // namespace quire::grammar

@@ -14,7 +14,8 @@ namespace {
 
 // Multiples between two bounds that are written out one by one.
 constexpr double kListedMax = 1000;
-constexpr std::int64_t kFactorMax = 1000;
+constexpr std::uint64_t kFactorMax = 1000;
+constexpr std::uint64_t kFractionFactorMax = 300;  // in units of its last place
 constexpr std::size_t kHolesMax = 32;
 
 std::vector<std::string> texts_of(const Json& schema, const char* key) {
@@ -225,33 +226,6 @@ JsonValues::NumberBounds wanted(const Bounds& bounds) {
 
 }  // namespace
 
-// n | value exactly when the automaton of remainders ends at 0.
-Result<NodeId> ScalarSchemas::integer_multiples(std::int64_t factor, const std::string& path) {
-  if (factor > kFactorMax) {
-    return schema_error(path, "{} exceeds {} without both bounds", factor, kFactorMax);
-  }
-  const auto count = static_cast<std::size_t>(factor);
-  std::vector<RuleId> rules;
-  for (std::size_t r = 0; r < count; ++r) rules.push_back(grammar_.declare("remainder"));
-  const auto step = [&](std::size_t remainder, char digit) {
-    ByteSet set;
-    set.set(static_cast<unsigned char>(digit));
-    const std::size_t next = (remainder * 10 + static_cast<std::size_t>(digit - '0')) % count;
-    return grammar_.sequence({grammar_.bytes(set), grammar_.rule(rules[next])});
-  };
-  for (std::size_t r = 0; r < count; ++r) {
-    std::vector<NodeId> choices;
-    if (r == 0) choices.push_back(grammar_.empty());
-    for (char digit = '0'; digit <= '9'; ++digit) choices.push_back(step(r, digit));
-    grammar_.define(rules[r], grammar_.choice(std::move(choices)));
-  }
-  std::vector<NodeId> first;
-  for (char digit = '1'; digit <= '9'; ++digit) first.push_back(step(0, digit));
-  return grammar_.choice(
-      {grammar_.literal("0"), grammar_.sequence({grammar_.optional(grammar_.literal("-")),
-                                                 grammar_.choice(std::move(first))})});
-}
-
 Result<NodeId> ScalarSchemas::multiples(const Json& schema, bool integer, const std::string& path) {
   const std::string here = path + "/multipleOf";
   const Json& member = schema["multipleOf"];
@@ -280,16 +254,18 @@ Result<NodeId> ScalarSchemas::multiples(const Json& schema, bool integer, const 
       return grammar_.choice(std::move(choices));
     }
   }
-  NodeId node = -1;
-  if (factor->fraction.empty()) {
-    QUIRE_ASSIGN(node, integer_multiples(static_cast<std::int64_t>(factor->whole), here));
-  } else if (!integer && factor->whole == 0 &&
-             factor->fraction.find_first_not_of('0') == factor->fraction.size() - 1 &&
-             factor->fraction.back() == '1') {
-    node = values_.number_with_digits(static_cast<int>(factor->fraction.size()));
-  } else {
-    return schema_error(here, "{} cannot be enforced without both bounds", dump_json(member));
+  std::size_t places = factor->fraction.size();
+  std::uint64_t unit = scaled(*factor, places).value_or(kFactorMax + 1);
+  // An integer is a multiple of 1.5 exactly when it is one of 3.
+  for (; integer && places > 0; --places) {
+    for (const std::uint64_t prime : {2, 5}) unit /= unit % prime == 0 ? prime : 1;
   }
+  if (unit > kFactorMax || (places > 0 && unit > kFractionFactorMax)) {
+    return schema_error(here, "{} needs too many remainders without both bounds",
+                        dump_json(member));
+  }
+  const NodeId node =
+      integer ? values_.integer_multiples(unit) : values_.number_multiples(unit, places);
   if (!bounds.min && !bounds.max) return node;
   Json rest = schema;
   rest.erase("multipleOf");
@@ -308,8 +284,8 @@ Result<NodeId> ScalarSchemas::number_without(const Json& schema, const Json& exc
     holes.push_back(*decimal);
   }
   if (holes.empty()) return number(schema, false, path);
-  if (holes.size() > kHolesMax || schema.contains("multipleOf")) {
-    return schema_error(path + "/not", "cannot be enforced for so many numbers, or multiples");
+  if (holes.size() > kHolesMax) {
+    return schema_error(path + "/not", "cannot be enforced for more than {} numbers", kHolesMax);
   }
   std::sort(holes.begin(), holes.end(),
             [](const Decimal& a, const Decimal& b) { return compare(a, b) < 0; });
@@ -334,10 +310,23 @@ Result<NodeId> ScalarSchemas::number_without(const Json& schema, const Json& exc
 
 Result<NodeId> ScalarSchemas::number(const Json& schema, bool integer, const std::string& path) {
   NodeId node = -1;
+  if (schema.contains(kFraction)) {
+    if (integer) return grammar_.choice({});
+    Json rest = schema;
+    rest.erase(kFraction);
+    QUIRE_ASSIGN(node, number(rest, integer, path));
+    return combine(node, false, values_.number_with_fraction(), path);
+  }
   if (const Json* except = find_member(schema, kExcept)) {
     Json rest = schema;
     rest.erase(kExcept);
     // 1, 1.0 and 1e0 are one number: only integers have one spelling here.
+    if (!integer && rest.contains("multipleOf")) {
+      QUIRE_ASSIGN(node, multiples(rest, integer, path));
+      rest.erase("multipleOf");
+      QUIRE_ASSIGN(const NodeId others, number_without(rest, *except, path));
+      return combine(node, false, others, path + "/not");
+    }
     if (!integer) return number_without(rest, *except, path);
     QUIRE_ASSIGN(node, number(rest, integer, path));
     for (const Json& value : *except) {

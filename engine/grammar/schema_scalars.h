@@ -17,6 +17,17 @@ inline constexpr const char* kNotPatterns = "\xFEnotPatterns";
 inline constexpr const char* kExcept =
     "\xFE"
     "except";  // values that are not allowed
+inline constexpr const char* kFraction =
+    "\xFE"
+    "fraction";  // [true]: numbers that are no integers
+inline constexpr const char* kMoreShapes =
+    "\xFEshapes";  // properties, patternProperties, additionalProperties each
+inline constexpr const char* kContains =
+    "\xFE"
+    "contains";  // contains, minContains, maxContains each
+inline constexpr const char* kAlso =
+    "\xFE"
+    "also";  // schemas that hold, too
 
 class ScalarSchemas {
  public:
@@ -36,7 +47,6 @@ class ScalarSchemas {
   Result<NodeId> combine(NodeId a, bool without, NodeId b, const std::string& path);
   Result<NodeId> number_without(const Json& schema, const Json& except, const std::string& path);
   Result<NodeId> multiples(const Json& schema, bool integer, const std::string& path);
-  Result<NodeId> integer_multiples(std::int64_t factor, const std::string& path);
 
   Grammar& grammar_;
   JsonValues& values_;

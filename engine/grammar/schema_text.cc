@@ -5,19 +5,19 @@
 #include <array>
 #include <cmath>
 
+#include "engine/grammar/uri.h"
+
 namespace quire::grammar {
 namespace {
 
 constexpr std::string_view kAnnotations[] = {
-    "title",        "description", "default",         "examples",
-    "$comment",     "deprecated",  "readOnly",        "writeOnly",
-    "$schema",      "$defs",       "contentEncoding", "definitions",
-    "$id",          "$anchor",     "$vocabulary",     "contentMediaType",
-    "contentSchema"};
+    "title",         "description",   "default",         "examples",
+    "$comment",      "deprecated",    "readOnly",        "writeOnly",
+    "$schema",       "$defs",         "contentEncoding", "definitions",
+    "$id",           "$anchor",       "$vocabulary",     "contentMediaType",
+    "contentSchema", "$dynamicAnchor"};
 
-constexpr std::string_view kUnenforceable[] = {
-    "maxContains", "unevaluatedItems", "unevaluatedProperties", "dependencies",
-    "$dynamicRef", "$recursiveRef",    "additionalItems"};
+constexpr std::string_view kUnenforceable[] = {"dependencies", "$recursiveRef", "additionalItems"};
 
 constexpr std::array<const char*, 6> kTypes = {"object", "array",   "string",
                                                "number", "boolean", "null"};
@@ -32,35 +32,6 @@ std::string unescape_pointer(std::string_view token) {
     }
   }
   return out;
-}
-
-// The fragment of a URI may spell bytes as %HH.
-std::string unescape_percent(std::string_view text) {
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = static_cast<char>(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  };
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escaped =
-        text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
-    out += escaped ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
-    if (escaped) i += 2;
-  }
-  return out;
-}
-
-const Json* find_anchor(const Json& value, std::string_view name, int depth) {
-  if (depth > 64 || !value.is_structured()) return nullptr;
-  if (const Json* anchor = find_member(value, "$anchor");
-      anchor != nullptr && anchor->is_string() && anchor->get<std::string>() == name) {
-    return &value;
-  }
-  for (const Json& member : value) {
-    if (const Json* found = find_anchor(member, name, depth + 1)) return found;
-  }
-  return nullptr;
 }
 
 // Follows $ref chains of the branch itself.
@@ -85,7 +56,8 @@ std::vector<Json> constants_of(const Json& schema) {
 
 bool no_common(const std::vector<Json>& a, const std::vector<Json>& b) {
   return std::none_of(a.begin(), a.end(), [&](const Json& value) {
-    return std::find(b.begin(), b.end(), value) != b.end();
+    return std::any_of(b.begin(), b.end(),
+                       [&](const Json& other) { return same_value(value, other); });
   });
 }
 
@@ -144,10 +116,67 @@ bool disjoint(const Json& root, const Json& a_in, const Json& b_in) {
   return false;
 }
 
+// A property that tells object branches apart by constants wherever it stands; empty: none does.
+std::string discriminator_of(const Json& root, const std::vector<Json>& branches) {
+  const auto values_at = [&](const Json& branch, const std::string& name) {
+    const Json& schema = *dereference(root, &branch);
+    const Json* type = find_member(schema, "type");
+    const Json* properties = find_member(schema, "properties");
+    if (type == nullptr || *type != "object" || properties == nullptr) return std::vector<Json>();
+    const Json* property = find_member(*properties, name);
+    return property == nullptr ? std::vector<Json>() : constants_of(*dereference(root, property));
+  };
+  const Json* properties = find_member(*dereference(root, &branches.front()), "properties");
+  if (properties == nullptr) return {};
+  for (const auto& [name, property] : properties->items()) {
+    bool tells = true;
+    std::vector<Json> seen;
+    for (const Json& branch : branches) {
+      const std::vector<Json> values = values_at(branch, name);
+      tells = tells && !values.empty() && no_common(values, seen);
+      seen.insert(seen.end(), values.begin(), values.end());
+    }
+    if (tells) return name;
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_annotation(std::string_view key) {
   return std::find(std::begin(kAnnotations), std::end(kAnnotations), key) != std::end(kAnnotations);
+}
+
+bool same_value(const Json& a, const Json& b) {
+  if (!a.is_structured() && !b.is_structured()) return a == b;
+  return nlohmann::json(a) == nlohmann::json(b);  // which sorts the members
+}
+
+std::string key_of(const Json& schema) {
+  std::string key;
+  Json::to_msgpack(schema, key);
+  return key;
+}
+
+Json all_of(std::vector<Json> schemas) {
+  Json all = Json::array();
+  const auto add = [&](Json& schema) {
+    const bool trivial = schema == Json(true) || (schema.is_object() && schema.empty());
+    if (trivial || std::find(all.begin(), all.end(), schema) != all.end()) return;
+    all.push_back(std::move(schema));
+  };
+  for (Json& schema : schemas) {
+    if (schema == Json(false)) return false;
+    const Json* parts = find_member(schema, "allOf");
+    if (parts == nullptr || schema.size() > 1 || !parts->is_array()) {
+      add(schema);
+      continue;
+    }
+    for (Json& part : schema["allOf"]) add(part);
+  }
+  if (all.empty()) return true;
+  if (all.size() == 1) return std::move(all[0]);
+  return {{"allOf", std::move(all)}};
 }
 
 Status refuse_unenforceable(const Json& schema, const std::string& path) {
@@ -207,24 +236,23 @@ bool has_type(const Json& value, const std::vector<std::string>& types) {
 
 Result<const Json*> resolve_pointer(const Json& root, const std::string& reference,
                                     const std::string& path) {
-  if (reference.empty() || reference[0] != '#') {
+  if (reference.starts_with(kBrokenReference)) {
+    return schema_error(path + "/$ref", "{}", reference.substr(1));
+  }
+  if (!reference.starts_with('#')) {
     return schema_error(path + "/$ref", "\"{}\" is not in this schema", reference);
   }
   const Json* at = &root;
   std::string_view rest = std::string_view(reference).substr(1);
-  if (!rest.empty() && rest[0] != '/') {
-    at = find_anchor(root, rest, 0);
-    if (at == nullptr) return schema_error(path + "/$ref", "no anchor \"{}\"", rest);
-    return at;
-  }
   while (!rest.empty()) {
+    if (rest[0] != '/') return schema_error(path + "/$ref", "\"{}\" names nothing", reference);
     rest.remove_prefix(1);
     const std::size_t slash = std::min(rest.find('/'), rest.size());
-    const std::string raw = unescape_pointer(rest.substr(0, slash));
+    const std::string_view segment = rest.substr(0, slash);
     rest.remove_prefix(slash);
+    std::string token = unescape_pointer(unescape_percent(segment));
     // Names that were not escaped as they should be are found as they are.
-    const std::string token =
-        find_member(*at, raw) != nullptr ? raw : unescape_pointer(unescape_percent(raw));
+    if (find_member(*at, token) == nullptr) token = unescape_pointer(segment);
     const Json* next = find_member(*at, token);
     if (next == nullptr && at->is_array() && !token.empty() && token.size() < 6 &&
         token.find_first_not_of("0123456789") == std::string::npos) {
@@ -249,28 +277,27 @@ Status check_disjoint(const Json& root, const std::vector<Json>& branches,
   return {};
 }
 
-std::string discriminator_of(const Json& root, const std::vector<Json>& branches) {
-  const auto values_at = [&](const Json& branch, const std::string& name) {
-    const Json& schema = *dereference(root, &branch);
-    const Json* type = find_member(schema, "type");
-    const Json* properties = find_member(schema, "properties");
-    if (type == nullptr || *type != "object" || properties == nullptr) return std::vector<Json>();
-    const Json* property = find_member(*properties, name);
-    return property == nullptr ? std::vector<Json>() : constants_of(*dereference(root, property));
-  };
-  const Json* properties = find_member(*dereference(root, &branches.front()), "properties");
-  if (properties == nullptr) return {};
-  for (const auto& [name, property] : properties->items()) {
-    bool tells = true;
-    std::vector<Json> seen;
-    for (const Json& branch : branches) {
-      const std::vector<Json> values = values_at(branch, name);
-      tells = tells && !values.empty() && no_common(values, seen);
-      seen.insert(seen.end(), values.begin(), values.end());
-    }
-    if (tells) return name;
+Result<std::vector<Json>> exclusions(const Json& root, const Json& branches,
+                                     const std::vector<Json>& whole, const std::string& path) {
+  std::vector<Json> out(branches.size(), true);
+  const Status apart = check_disjoint(root, whole, path);
+  if (apart) return out;
+  if (const std::string name = discriminator_of(root, whole); !name.empty()) {
+    for (Json& one : out) one = {{"required", Json::array({name})}};
+    return out;
   }
-  return {};
+  std::vector<Json> others;
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    auto other = negation_of(root, branches[i], fmt::format("{}/{}", path, i));
+    if (!other) return tl::unexpected<Error>(apart.error());
+    others.push_back(std::move(*other));
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    std::vector<Json> all = others;
+    all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
+    out[i] = all_of(std::move(all));
+  }
+  return out;
 }
 
 // A day of the Gregorian calendar (RFC 3339, full-date), but for the year 0.
