@@ -105,7 +105,7 @@ class Merger {
     if (key == "format" && b.is_string()) {
       const std::string_view known = format_pattern(b.get<std::string>());
       if (known.empty()) return contest(key);
-      out_[kMorePatterns].push_back(known);
+      if (known != kAnyText) out_[kMorePatterns].push_back(known);
       return {};
     }
     return contest(key);

@@ -138,7 +138,7 @@ Result<NodeId> ScalarSchemas::string(const Json& schema, const std::string& path
     QUIRE_ASSIGN(const std::string name, json_string(*format, path + "/format"));
     const std::string_view known = format_pattern(name);
     if (known.empty()) return schema_error(path + "/format", "\"{}\" is not supported", name);
-    patterns.emplace_back(known, path + "/format");
+    if (known != kAnyText) patterns.emplace_back(known, path + "/format");
   }
   const std::vector<std::string> except = texts_of(schema, kExcept);
   const bool limited = min > 0 || max != kUnbounded;

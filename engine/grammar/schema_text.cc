@@ -307,6 +307,11 @@ Result<std::vector<Json>> exclusions(const Json& root, const Json& branches,
   "02-(0[1-9]|1\\d|2[0-8]))|"                                                 \
   "(\\d\\d(0[48]|[2468][048]|[13579][26])|([02468][48]|[2468]0|[13579][26])00)-02-29)"
 
+// A UUID of one version (RFC 9562), as pydantic names them.
+#define QUIRE_UUID(version)                                                                      \
+  "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-" version "[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{" \
+                                            "12}$"
+
 std::string_view format_pattern(std::string_view format) {
   static constexpr std::pair<std::string_view, std::string_view> kFormats[] = {
       {"date", "^" QUIRE_FULL_DATE "$"},
@@ -315,6 +320,16 @@ std::string_view format_pattern(std::string_view format) {
       {"date-time", "^" QUIRE_FULL_DATE "T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d"
                     "(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$"},
       {"uuid", "^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"},
+      {"uuid1", QUIRE_UUID("1")},
+      {"uuid3", QUIRE_UUID("3")},
+      {"uuid4", QUIRE_UUID("4")},
+      {"uuid5", QUIRE_UUID("5")},
+      // Said of a text, not of its letters: OpenAPI's and pydantic's.
+      {"password", kAnyText},
+      {"binary", kAnyText},
+      {"path", kAnyText},
+      {"file-path", kAnyText},
+      {"directory-path", kAnyText},
       {"email",
        "^[A-Za-z0-9_%+-]+(\\.[A-Za-z0-9_%+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-"
        "z]{2,}$"},
@@ -338,5 +353,6 @@ std::string_view format_pattern(std::string_view format) {
   return {};
 }
 #undef QUIRE_FULL_DATE
+#undef QUIRE_UUID
 
 }  // namespace quire::grammar

@@ -63,6 +63,8 @@ Status check_disjoint(const Json& root, const std::vector<Json>& branches, const
 // branches with what stands beside the oneOf.
 Result<std::vector<Json>> exclusions(const Json& root, const Json& branches,
                                      const std::vector<Json>& whole, const std::string& path);
+// The search pattern of every text.
+inline constexpr std::string_view kAnyText = "^";
 // A search pattern for a "format", empty when it is not known.
 std::string_view format_pattern(std::string_view format);
 
