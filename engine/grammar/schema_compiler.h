@@ -91,7 +91,7 @@ class SchemaCompiler {
   std::map<std::string, NodeId> keys_;  // by what they must be
   int steps_ = 0;                       // schemas gone through
 
-  static constexpr int kStepsMax = 50'000;
+  static constexpr int kStepsMax = 10'000;
 };
 
 }  // namespace quire::grammar
